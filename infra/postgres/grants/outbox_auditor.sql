@@ -1,0 +1,9 @@
+-- Reads everything. The functions are those of the view's column `billing`, which run with the rights
+-- of whoever selects it.
+GRANT USAGE ON SCHEMA public TO outbox_auditor;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO outbox_auditor;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO outbox_auditor;
+GRANT EXECUTE ON FUNCTION
+    domain_event_billing(uuid, text, text, jsonb), package_members(text),
+    counting_session_event(text, text), exception_of_bill(uuid, text, text), session_is_billed(text)
+    TO outbox_auditor;

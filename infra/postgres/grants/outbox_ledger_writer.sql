@@ -1,0 +1,7 @@
+-- Posts, receipts, and keeps the exceptions; cannot alter what it posted, nor write an event.
+GRANT USAGE ON SCHEMA public TO outbox_ledger_writer;
+GRANT SELECT, INSERT ON mentor_payable_ledgers, ledger_entry_sessions, domain_event_deliveries
+    TO outbox_ledger_writer;
+GRANT SELECT ON mentor_prices TO outbox_ledger_writer;
+GRANT SELECT, INSERT, UPDATE ON billing_exceptions TO outbox_ledger_writer;
+GRANT SELECT (id, created_at) ON domain_events TO outbox_ledger_writer;
