@@ -1,0 +1,135 @@
+"""Where everything of one local stack lies, and on which ports it listens."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.errors import StackError
+
+DEFAULT_PORT_BASE = 25400
+LAST_USABLE_BASE = 65535 - 64
+HOST = "127.0.0.1"
+MAXIMUM_WORKERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One stack: its folder and the first of its ports."""
+
+    home: Path
+    port_base: int
+
+    @property
+    def postgres_port(self) -> int:
+        """PostgreSQL."""
+        return self.port_base
+
+    @property
+    def kafka_port(self) -> int:
+        """The Kafka broker, for clients."""
+        return self.port_base + 1
+
+    @property
+    def controller_port(self) -> int:
+        """The KRaft controller, for the broker alone."""
+        return self.port_base + 2
+
+    @property
+    def connect_port(self) -> int:
+        """Kafka Connect's REST API."""
+        return self.port_base + 3
+
+    @property
+    def supervisor_port(self) -> int:
+        """supervisord's XML-RPC."""
+        return self.port_base + 4
+
+    @property
+    def console_port(self) -> int:
+        """The console's pages."""
+        return self.port_base + 5
+
+    @property
+    def ledger_writer_port(self) -> int:
+        """The ledger writer's health."""
+        return self.port_base + 9
+
+    def worker_port(self, number: int) -> int:
+        """The health of worker ``number``, counted from 1."""
+        return self.port_base + 9 + number
+
+    @property
+    def logs(self) -> Path:
+        """Each process's log."""
+        return self.home / "logs"
+
+    def log(self, process: str) -> Path:
+        """The log of one process."""
+        return self.logs / f"{process}.log"
+
+    @property
+    def secrets(self) -> Path:
+        """The generated passwords, 0600."""
+        return self.home / "secrets.json"
+
+    @property
+    def environment(self) -> Path:
+        """What `outbox env` prints, 0600."""
+        return self.home / "env.json"
+
+    @property
+    def kafka(self) -> Path:
+        """Kafka's configuration and data."""
+        return self.home / "kafka"
+
+    @property
+    def connect(self) -> Path:
+        """Kafka Connect's configuration and secrets."""
+        return self.home / "connect"
+
+    @property
+    def state(self) -> Path:
+        """State of the processors, a folder each."""
+        return self.home / "state"
+
+    @property
+    def supervisor(self) -> Path:
+        """supervisord's configuration."""
+        return self.home / "supervisor"
+
+    @property
+    def kafka_bootstrap_servers(self) -> str:
+        """Where Kafka clients start."""
+        return f"{HOST}:{self.kafka_port}"
+
+    @property
+    def connect_url(self) -> str:
+        """Kafka Connect's REST API, without a slash at its end."""
+        return f"http://{HOST}:{self.connect_port}"
+
+
+def project_directory() -> Path:
+    """The checkout that this package lies in, or the current directory for an installed wheel."""
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def _port_base(text: str) -> int:
+    """OUTBOX_PORT_BASE as a number; raises StackError if it can be none."""
+    if not text.isascii() or not text.isdigit() or not 1024 <= int(text) <= LAST_USABLE_BASE:
+        raise StackError(
+            f"OUTBOX_PORT_BASE is {text!r}; it must be a number from 1024 to {LAST_USABLE_BASE}."
+        )
+    return int(text)
+
+
+def layout_from_environment() -> Layout:
+    """The layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError if they cannot."""
+    home = Path(os.environ.get("OUTBOX_HOME") or project_directory() / ".outbox").absolute()
+    if any(character in str(home) for character in "\n\r\"'\\;#,%$"):
+        raise StackError(
+            f"OUTBOX_HOME is {str(home)!r}; its path must have no quotes, backslash, line break, "
+            "or any of ; # , % $ (PostgreSQL, Kafka and supervisord read them as their own). "
+            "Set OUTBOX_HOME to another folder."
+        )
+    return Layout(home, _port_base(os.environ.get("OUTBOX_PORT_BASE") or str(DEFAULT_PORT_BASE)))

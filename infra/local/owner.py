@@ -1,0 +1,149 @@
+"""The user that PostgreSQL runs as, and a folder which that user can reach.
+
+PostgreSQL refuses to run as root. Root therefore starts it as an unprivileged user, who often
+cannot traverse root's folders (a clone under /root, a 0700 temporary folder): data, and if need
+be a copy of the binaries, then lie under a folder of /var/tmp that only root writes.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.errors import StackError
+from infra.local.files import write_private
+
+DEFAULT_USER = "nobody"
+TRAVERSABLE = 0o711
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresOwner:
+    """Who owns the cluster. ``user`` is None where we are that user ourselves.
+
+    ``directory`` holds the cluster (in ``data``), ``installation`` the programs.
+    """
+
+    user: str | None
+    directory: Path
+    installation: Path
+
+    def run(self, arguments: list[str], timeout: float) -> None:
+        """Run a program as the owner; raises subprocess.CalledProcessError with its output."""
+        identity = pwd.getpwnam(self.user) if self.user else None
+        subprocess.run(  # noqa: S603
+            arguments,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd="/",
+            user=identity.pw_uid if identity else None,
+            group=identity.pw_gid if identity else None,
+            extra_groups=[] if identity else None,
+        )
+
+    def give(self, path: Path) -> None:
+        """Make the owner the owner of ``path``."""
+        if self.user:
+            identity = pwd.getpwnam(self.user)
+            os.chown(path, identity.pw_uid, identity.pw_gid)
+
+    def private_file(self, name: str, text: str) -> Path:
+        """A file that only the owner reads."""
+        path = self.directory / name
+        write_private(path, text)
+        self.give(path)
+        return path
+
+    def remove(self, path: Path) -> None:
+        """Delete a folder of the owner's if it is there."""
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def reachable_by_others(path: Path) -> bool:
+    """Whether any user may traverse every folder down to ``path``."""
+    existing = [folder for folder in (path, *path.parents) if folder.exists()]
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in existing)
+
+
+def _unprivileged_user() -> str:
+    """The user that root starts PostgreSQL as; raises StackError if there is no such user."""
+    name = os.environ.get("OUTBOX_POSTGRES_USER") or DEFAULT_USER
+    try:
+        identity = pwd.getpwnam(name)
+    except KeyError as error:
+        raise StackError(
+            f"PostgreSQL cannot run as root, and there is no user {name!r} to run it as. "
+            "Set OUTBOX_POSTGRES_USER to an unprivileged user."
+        ) from error
+    if identity.pw_uid == 0:
+        raise StackError(
+            f"OUTBOX_POSTGRES_USER is {name!r}, which is root; PostgreSQL refuses to run as root. "
+            "Set it to an unprivileged user."
+        )
+    return name
+
+
+def public_directory(home: Path) -> Path:
+    """The folder of /var/tmp that belongs to ``home``; it may not exist."""
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path("/var/tmp") / f"outbox-{digest}"  # noqa: S108 - checked to be root's own before use
+
+
+def cluster_directories(home: Path) -> list[Path]:
+    """Both places where the cluster of ``home`` may lie."""
+    return [home / "postgres", public_directory(home) / "postgres"]
+
+
+def _ensure_public_directory(home: Path) -> Path:
+    """Create it, or raise StackError if somebody else made it first."""
+    directory = public_directory(home)
+    directory.mkdir(mode=TRAVERSABLE, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise StackError(
+            f"{directory} should be a folder of ours but belongs to user {found.st_uid}. "
+            "Remove it, or set OUTBOX_HOME to a folder that others can traverse."
+        )
+    directory.chmod(TRAVERSABLE)
+    return directory
+
+
+def _public_installation(installation: Path, public: Path) -> Path:
+    """A copy of the programs that the unprivileged user can reach, made once."""
+    stamp = hashlib.sha256(os.fsencode(installation)).hexdigest()[:16]
+    copy = public / f"{installation.name}-{stamp}"
+    if not copy.exists():
+        fresh = copy.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(installation, fresh, symlinks=True)
+        fresh.replace(copy)
+    return copy
+
+
+def postgres_owner(home: Path, installation: Path) -> PostgresOwner:
+    """Choose user and folders, and create the folders; raises StackError."""
+    home.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0:
+        home.chmod(0o700)
+        directory = home / "postgres"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        return PostgresOwner(None, directory, installation)
+    user = _unprivileged_user()
+    home.chmod(TRAVERSABLE)
+    if reachable_by_others(home):
+        directory = home / "postgres"
+    else:
+        directory = _ensure_public_directory(home) / "postgres"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if not reachable_by_others(installation):
+        installation = _public_installation(installation, _ensure_public_directory(home))
+    owner = PostgresOwner(user, directory, installation)
+    owner.give(directory)
+    return owner

