@@ -42,7 +42,7 @@ class ContractNotActivated(DomainRefusal):
 
     def __init__(self, contract_id: str) -> None:
         super().__init__(
-            f"Contract {contract_id!r} is signed but not activated. Activate it before its sessions"
+            f"Contract {contract_id!r} is signed but not activated. Activate it, then start again."
         )
 
 

@@ -188,7 +188,7 @@ class _Generator:
         required = not evaluated or self.random.random() < self.workload.evaluated_share
         started_at = self._after(opened_at, timedelta(days=5))
         ended_at = self._after(started_at + timedelta(minutes=30), timedelta(hours=1))
-        completed_at = self._after(ended_at, timedelta(hours=1))
+        completed_at = self._after(ended_at, timedelta(hours=12))
         told: list[Action] = [
             StartSession(
                 request=SessionRequest(
