@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 UUID_PATTERN = "[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 QUOTED_MAX = 64  # characters of a wrong value that an error repeats
+PAYLOAD_BYTES_MAX = 900_000  # as text: leaves room in a 1 MiB message for its key and headers
+
+TOO_LARGE = f"is larger than {PAYLOAD_BYTES_MAX} bytes"
 
 MISSING = "is missing or null"
 NOT_A_STRING = "is not a string"
@@ -38,14 +41,17 @@ NOT_A_UUID = "is not a uuid"
 
 
 def too_long(max_length: int) -> str:
+    """Return the problem of a text with more characters."""
     return f"is longer than {max_length} characters"
 
 
 def not_an_integer(minimum: int) -> str:
+    """Return the problem of whatever is no integer of 32 bits, or a smaller one."""
     return f"is not an integer from {minimum} to {INT_MAX}"
 
 
 def torn_group(group: tuple[str, ...]) -> str:
+    """Return the problem of an absent field, where another of its group is present."""
     return f"{MISSING}, but {', '.join(group)} come together or not at all"
 
 
@@ -164,7 +170,7 @@ def _read(payload: dict[str, Any], checks: list[tuple[str, bool, Check]], prefix
     get = payload.get
     name = ""
     try:
-        for name, required, check in checks:  # noqa: B007 - named by the error below
+        for name, required, check in checks:
             value = get(name)
             if value is not None:
                 value = check(value)

@@ -18,7 +18,7 @@ import orjson
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas import records
-from schemas.checks import PathError, compile_check
+from schemas.checks import PAYLOAD_BYTES_MAX, TOO_LARGE, PathError, compile_check
 from schemas.definitions import load_billing, load_events
 from schemas.errors import Undecodable, UnknownEventType, UnknownFingerprint
 from schemas.rfc3339 import format_time
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from schemas.records import BillingRecord, Event
 
 R = TypeVar("R", bound="BillingRecord")
-
-PAYLOAD_MAX_BYTES = 900_000  # as text: leaves room in a 1 MiB message for its key and headers
 
 _MAGIC = b"\xc3\x01"
 _HEADER_LENGTH = 10
@@ -60,8 +58,8 @@ def decode_event(event_type: str, value: bytes | None) -> Event:
         raise UnknownEventType(f"{event_type!r} is not an event type; those known are {known}")
     if value is None:
         raise Undecodable(f"{event_type}: the record has no value")
-    if len(value) > PAYLOAD_MAX_BYTES:
-        raise Undecodable(f"{event_type}: is larger than {PAYLOAD_MAX_BYTES} bytes")
+    if len(value) > PAYLOAD_BYTES_MAX:
+        raise Undecodable(f"{event_type}: {TOO_LARGE}")
     try:
         return reader(orjson.loads(value))
     except orjson.JSONDecodeError as error:
@@ -110,6 +108,7 @@ def _written(kind: str, value: Any) -> Json:
 
 
 def snake_case(camel_case: str) -> str:
+    """Return the name of a record's attribute for the name of a payload's field."""
     return re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), camel_case)
 
 
@@ -204,7 +203,8 @@ class BillingCodec:
             datum: dict[str, Any] = fastavro.schemaless_reader(
                 source, writer, None if writer is reader else reader,
             )
-        except Exception as error:  # noqa: BLE001 - fastavro lets whatever garbage causes through
+        except Exception as error:
+            # fastavro lets through whatever garbage causes: EOFError, IndexError, ValueError …
             raise Undecodable(f"{name}: garbled: {type(error).__name__}: {error}") from error
         if source.tell() != len(data):
             raise Undecodable(f"{name}: {len(data) - source.tell()} bytes follow the record")

@@ -11,6 +11,7 @@ FOLDER = Path(__file__).parent
 
 Json = Any
 
+INT_MIN = -(2**31)
 INT_MAX = 2**31 - 1
 
 
@@ -28,7 +29,7 @@ class Field:
     doc: str = ""
     min_length: int = 0
     max_length: int | None = None
-    minimum: int = -(2**31)
+    minimum: int = INT_MIN
     items: tuple[Field, ...] = ()
     record: str = ""
 
@@ -48,6 +49,7 @@ class EventSchema:
 
 
 def load_json(path: Path) -> Json:
+    """Return what a JSON file holds."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -101,7 +103,7 @@ def parse_field(field: Json) -> Field:
         doc=field.get("doc", ""),
         min_length=field.get("minLength", 0),
         max_length=field.get("maxLength"),
-        minimum=field.get("minimum", -(2**31)),
+        minimum=field.get("minimum", INT_MIN),
         items=items,
         record=record,
     )

@@ -53,6 +53,7 @@ class SessionCompleted:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the session's id."""
         return self.session_id
 
 
@@ -69,6 +70,7 @@ class SessionEvaluated:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the session's id."""
         return self.session_id
 
 
@@ -85,6 +87,7 @@ class SessionVoided:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the session's id."""
         return self.session_id
 
 
@@ -110,6 +113,7 @@ class ContractSigned:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the contract's id."""
         return self.contract_id
 
 
@@ -125,6 +129,7 @@ class ContractActivated:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the contract's id."""
         return self.contract_id
 
 
@@ -143,6 +148,7 @@ class ServiceConsumed:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the contract's id."""
         return self.contract_id
 
 
@@ -158,6 +164,7 @@ class UserSignup:
 
     @property
     def aggregate_id(self) -> str:
+        """Return the user's id."""
         return self.user_id
 
 

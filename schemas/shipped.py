@@ -30,6 +30,7 @@ def digest(schema: Json) -> str:
 
 
 def file_name(name: str, number: int, schema: Json) -> str:
+    """Return what the file of a version is called."""
     return f"{name}.v{number}-{digest(schema)}.avsc"
 
 

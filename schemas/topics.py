@@ -177,5 +177,5 @@ def _configurations(
 
 def _unreachable(bootstrap_servers: str, error: Exception) -> ConnectionError:
     return ConnectionError(
-        f"Kafka at {bootstrap_servers} does not answer: {error}; is it up, and is that its address?",
+        f"Kafka at {bootstrap_servers} does not answer: {error}; is it up, is that its address?",
     )
