@@ -1,0 +1,97 @@
+"""A freshly migrated database for each test, and a connection to it for each role."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from infra.postgres.migrate import OWNER, apply_migrations, bootstrap
+from tests.postgres_server import PostgresServer
+
+TEMPLATE = "outbox_test_template"
+
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def _created(server: PostgresServer, name: str, template: str) -> Iterator[str]:
+    """Clone a database; drop it afterwards, whoever is still connected."""
+    database = sql.Identifier(name)
+    with psycopg.connect(server.admin_url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                database, sql.Identifier(OWNER), sql.Identifier(template)
+            )
+        )
+    bootstrap(server.admin_url, server.passwords, name)
+    try:
+        yield name
+    finally:
+        with psycopg.connect(server.admin_url, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres_server: PostgresServer) -> str:
+    """Name of a migrated database that nobody is connected to: clone it, never use it."""
+    bootstrap(postgres_server.admin_url, postgres_server.passwords, TEMPLATE)
+    apply_migrations(postgres_server.url(OWNER, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, database_template: str) -> Iterator[str]:
+    """Name of this test's own database."""
+    with _created(postgres_server, f"outbox_test_{next(_numbers)}", database_template) as name:
+        yield name
+
+
+@pytest.fixture
+def admin(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
+    """The superuser, whom no privilege binds."""
+    url = postgres_server.admin_url_of(database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def owner(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
+    """The owner of every table."""
+    url = postgres_server.url(OWNER, database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def application(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
+    """An application that records events."""
+    url = postgres_server.url("outbox_application", database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def ledger_writer(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
+    """The process that posts."""
+    url = postgres_server.url("outbox_ledger_writer", database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def auditor(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
+    """Whoever reads everything."""
+    url = postgres_server.url("outbox_auditor", database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def connector(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
+    """Debezium's role."""
+    url = postgres_server.url("outbox_connector", database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
