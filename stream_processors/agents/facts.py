@@ -1,0 +1,47 @@
+"""Facts as rows of a state table: the key says subject, kind and event id, the value the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas import codec
+from schemas.records import CompletedFact, EvaluatedFact, VoidedFact
+from stream_processors.billing.facts import SEPARATOR, subject_prefix
+
+if TYPE_CHECKING:
+    from stream_processors.billing.facts import Fact
+    from stream_processors.engine.fact_table import PendingFacts
+
+_TYPES: dict[bytes, type[Fact]] = {
+    b"completed": CompletedFact,
+    b"evaluated": EvaluatedFact,
+    b"voided": VoidedFact,
+}
+
+
+class FactContradictedError(Exception):
+    """Two records carry one event id and say different things."""
+
+
+def add_fact(facts: PendingFacts, key: bytes, fact: Fact) -> None:
+    """Add a fact that is not known yet; one that is known is nothing new.
+
+    Raises FactContradictedError where the same event id already says something else: an event id
+    belongs to one row of domain_events, so the second record did not come from there.
+    """
+    known = facts.rows(key).get(key)
+    if known is None:
+        facts.add(key, codec.encode(fact))
+    elif codec.decode(known, type(fact)) != fact:
+        raise FactContradictedError(
+            f"event {fact.event_id} of session {fact.session_id} is already known with other "
+            "contents, which are kept: find out who produced this record beside domain_events"
+        )
+
+
+def facts_about(facts: PendingFacts, subject_id: str) -> list[Fact]:
+    """Return all facts about a session, or about a package."""
+    return [
+        codec.decode(value, _TYPES[key.split(SEPARATOR.encode())[-2]])
+        for key, value in facts.rows(subject_prefix(subject_id)).items()
+    ]

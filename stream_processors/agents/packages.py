@@ -1,0 +1,54 @@
+"""billing.package-sessions → what a package's facts make payable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas import codec
+from schemas.errors import Undecodable
+from schemas.records import PackageSession
+from stream_processors.agents.emitting import payable_record, trace_of
+from stream_processors.agents.facts import FactContradictedError, add_fact, facts_about
+from stream_processors.agents.reports import record_report, report_record
+from stream_processors.billing.facts import SessionFacts, gather_by_session, package_fact_key
+from stream_processors.billing.packages import decide_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stream_processors.engine.fact_table import PendingFacts
+    from stream_processors.engine.messages import InboundRecord, OutboundRecord
+
+
+class PackagesAgent:
+    """Decides on each session's facts, as soon as they are added to what the package knows."""
+
+    def handle(self, record: InboundRecord, facts: PendingFacts) -> Iterable[OutboundRecord]:
+        """Return the package's payable and the reports that follow from one session's facts.
+
+        Raises UnknownFingerprint where a newer release wrote the record: that ends the process.
+        """
+        try:
+            session = codec.decode(record.value or b"", PackageSession)
+            _add_facts(facts, session)
+        except Undecodable as error:
+            return [record_report("undecodable", record, str(error), None)]
+        except FactContradictedError as error:
+            return [record_report("unprocessable", record, str(error), None)]
+        package_id = session.service_package_id
+        decision = decide_package(package_id, gather_by_session(facts_about(facts, package_id)))
+        payable = () if decision.payable is None else (decision.payable,)
+        return [
+            *(payable_record(owed, trace_of(record)) for owed in payable),
+            *map(report_record, decision.reports),
+        ]
+
+    def quarantine(self, record: InboundRecord, deaths: int) -> OutboundRecord:
+        """Return the report of a record that ended the process `deaths` times."""
+        error = f"the processor died {deaths} times of the record at {record.position}"
+        return record_report("unprocessable", record, error, None)
+
+
+def _add_facts(facts: PendingFacts, session: PackageSession) -> None:
+    for fact in SessionFacts(session.completed, session.evaluated, session.voided):
+        add_fact(facts, package_fact_key(session.service_package_id, fact), fact)

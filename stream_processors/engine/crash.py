@@ -1,0 +1,24 @@
+"""The way out for anything unexpected: end the process at once, before anything is acknowledged.
+
+Faust acknowledges the events of an agent that raised. So nothing may be raised: the supervisor
+starts the process again, and Kafka hands out the same records.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import NoReturn
+
+import structlog
+
+EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
+
+_log = structlog.get_logger(__name__)
+
+
+def end_process(doing: str, error: BaseException) -> NoReturn:
+    """Log why, and end this process without running any of its clean-up."""
+    _log.critical("process_ends", doing=doing, error=str(error), exc_info=error)
+    logging.shutdown()
+    os._exit(EXIT_CODE)

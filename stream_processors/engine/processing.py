@@ -1,0 +1,153 @@
+"""One agent's way with a batch: nothing is acknowledged before all it caused is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from schemas.errors import UnknownFingerprint
+from stream_processors.engine.crash import end_process
+from stream_processors.engine.fact_table import PendingFacts
+from stream_processors.engine.outbound import DeliveryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from stream_processors.engine.deaths import DeathJournal
+    from stream_processors.engine.fact_table import FactTable
+    from stream_processors.engine.messages import InboundRecord, OutboundRecord
+    from stream_processors.engine.outbound import Outbound
+
+_log = structlog.get_logger(__name__)
+
+
+class Agent(Protocol):
+    """The rules of one input topic: decode, add the fact, decide, emit. Pure but for `facts`."""
+
+    def handle(self, record: InboundRecord, facts: PendingFacts) -> Iterable[OutboundRecord]:
+        """Return what follows from one record; add to `facts` what it says."""
+        ...
+
+    def quarantine(self, record: InboundRecord, deaths: int) -> OutboundRecord:
+        """Return the report of a record that the process died of `deaths` times."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Caused:
+    """A record to send, and where the record that caused it stands."""
+
+    record: OutboundRecord
+    position: str
+
+
+class Processor:
+    """Runs one agent over its fact table; every fault ends the process before an ack."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        table: FactTable,
+        outbound: Outbound,
+        journal: DeathJournal,
+    ) -> None:
+        self._agent = agent
+        self._table = table
+        self._outbound = outbound
+        self._journal = journal
+        # By partition, the offset that follows the last record seen since its assignment.
+        self._expected: dict[int, int] = {}
+
+    async def recover(self, partitions: Iterable[int]) -> None:
+        """Make the state of newly assigned partitions whole before their events come."""
+        try:
+            for number in sorted(partitions):
+                self._expected.pop(number, None)
+                beginning = await asyncio.to_thread(self._table.recover, number)
+                if beginning is not None:
+                    offsets = await self._outbound.deliver([beginning])
+                    self._table.partition(number).store([(beginning.key, beginning.value)], offsets)
+                _log.info(
+                    "state_recovered",
+                    table=self._table.name,
+                    partition=number,
+                    position=self._table.partition(number).position,
+                )
+        except Exception as error:  # noqa: BLE001 - Faust would log it and go on
+            end_process(f"recovering {self._table.name}", error)
+
+    async def process(self, records: Sequence[InboundRecord]) -> None:
+        """Carry out a batch, also while this task is being cancelled.
+
+        Faust acknowledges a batch when its iteration ends, cancelled or not: so the batch runs
+        in a task of its own that cancellation does not reach, and is waited for.
+        """
+        batch = asyncio.ensure_future(self._process_or_die(records))
+        try:
+            await asyncio.shield(batch)
+        except asyncio.CancelledError:
+            await batch
+            raise
+
+    async def _process_or_die(self, records: Sequence[InboundRecord]) -> None:
+        try:
+            await self._process(records)
+        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch
+            end_process(f"processing a batch from {records[0].position}", error)
+
+    async def _process(self, records: Sequence[InboundRecord]) -> None:
+        for record in records:
+            expected = self._expected.get(record.partition, record.offset)
+            if record.offset > expected:
+                self._table.changelog.check_skipped(record.partition, expected)
+            self._expected[record.partition] = record.offset + 1
+        pending = {
+            number: PendingFacts(self._table.partition(number))
+            for number in {record.partition for record in records}
+        }
+        caused = [
+            _Caused(output, record.position)
+            for record in records
+            for output in self._handle(record, pending[record.partition])
+        ]
+        changelog = [
+            self._table.changelog_record(number, key, value)
+            for number, facts in pending.items()
+            for key, value in facts.added.items()
+        ]
+        offsets = await self._deliver(caused, changelog)
+        for facts in pending.values():
+            rows = list(facts.added.items())
+            facts.partition.store(rows, offsets[: len(rows)])
+            del offsets[: len(rows)]
+
+    def _handle(self, record: InboundRecord, facts: PendingFacts) -> list[OutboundRecord]:
+        if self._journal.is_deadly(record.position):
+            _log.error("record_quarantined", position=record.position)
+            return [self._agent.quarantine(record, self._journal.deaths(record.position))]
+        self._journal.take_up(record.position)
+        try:
+            outputs = list(self._agent.handle(record, facts))
+        except UnknownFingerprint:
+            # Not the record's fault but this release's: it must wait, not be quarantined.
+            self._journal.put_down()
+            raise
+        self._journal.put_down()
+        return outputs
+
+    async def _deliver(
+        self,
+        caused: Sequence[_Caused],
+        changelog: Sequence[OutboundRecord],
+    ) -> list[int]:
+        """Send everything at once; return the changelog's offsets."""
+        try:
+            offsets = await self._outbound.deliver([*(each.record for each in caused), *changelog])
+        except DeliveryError as error:
+            if error.record_at_fault and error.index < len(caused):
+                self._journal.take_up(caused[error.index].position)
+            raise
+        return offsets[len(caused) :]

@@ -1,0 +1,111 @@
+"""The ledger writer as a process: `python -m stream_processors.ledger`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from schemas import topics
+from stream_processors.engine.crash import end_process
+from stream_processors.engine.deaths import DeathJournal
+from stream_processors.engine.health import serve_health
+from stream_processors.engine.logs import set_up_logs
+from stream_processors.ledger.consuming import TopicLoop
+from stream_processors.ledger.database import Database
+from stream_processors.ledger.groups import DEAD_LETTERS_GROUP, PAYABLES_GROUP, RECEIPTS_GROUP
+from stream_processors.ledger.receipts import receive
+from stream_processors.ledger.retries import RetryLoop
+from stream_processors.ledger.writer import PayablesWriter, ReportsWriter
+from stream_processors.settings import LedgerWriterSettings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stream_processors.engine.messages import InboundRecord
+
+_log = structlog.get_logger(__name__)
+
+_STOP_SECONDS = 10.0
+_EVENT_TOPICS = [topic.name for topic in topics.TOPICS if topic.name.startswith("events.")]
+
+
+class LedgerWriter:
+    """Three topic loops and the retries, each with a database connection of its own."""
+
+    def __init__(self, settings: LedgerWriterSettings) -> None:
+        self.stopping = threading.Event()
+        self._settings = settings
+        payables = self._database("payables")
+        reports = self._database("dead letters")
+        receipts = self._database("receipts")
+        retries = self._database("retries")
+        # A journal each: a loop's record in hand is its own.
+        directory = settings.state_directory
+        payables_writer = PayablesWriter(payables, DeathJournal(directory / "payables"))
+        reports_writer = ReportsWriter(reports, DeathJournal(directory / "dead-letters"))
+        self._databases = [payables, reports, receipts, retries]
+        self._loops = [
+            self._loop(PAYABLES_GROUP, [topics.PAYABLES.name], payables_writer.carry_out),
+            self._loop(DEAD_LETTERS_GROUP, [topics.DEAD_LETTERS.name], reports_writer.carry_out),
+            self._loop(RECEIPTS_GROUP, _EVENT_TOPICS, lambda batch: receive(receipts, batch)),
+        ]
+        self._retries = RetryLoop(retries, self.stopping, end_process)
+
+    def run(self) -> None:
+        """Run until `stopping` is set; then finish the batches in hand, commit and leave."""
+        threads = [*self._loops, self._retries]
+        for thread in threads:
+            thread.start()
+        self.stopping.wait()
+        for thread in threads:
+            thread.join(_STOP_SECONDS)
+        for database in self._databases:
+            database.close()
+
+    def health(self) -> dict[str, object]:
+        """Return whether every loop has its partitions and the database answers."""
+        assigned = {loop.name: loop.assigned for loop in self._loops}
+        reachable = self._databases[-1].reachable
+        return {
+            "ready": reachable and all(loop is not None for loop in assigned.values()),
+            "database_reachable": reachable,
+            "assignment": assigned,
+        }
+
+    def _database(self, name: str) -> Database:
+        return Database(self._settings.ledger_writer_database_url, name, self.stopping)
+
+    def _loop(
+        self,
+        group: str,
+        topic_names: Sequence[str],
+        carry_out: Callable[[Sequence[InboundRecord]], None],
+    ) -> TopicLoop:
+        return TopicLoop(
+            group=group,
+            topics=topic_names,
+            member=self._settings.writer_name,
+            kafka=self._settings.kafka,
+            carry_out=carry_out,
+            stopping=self.stopping,
+            on_fault=end_process,
+        )
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = read_settings(LedgerWriterSettings)
+    set_up_logs(settings.log_level)
+    writer = LedgerWriter(settings)
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: writer.stopping.set())
+    serve_health(settings.health_port, writer.health)
+    _log.info("ledger_writer_starts")
+    writer.run()
+
+
+if __name__ == "__main__":
+    main()

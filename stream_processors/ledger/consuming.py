@@ -1,0 +1,140 @@
+"""One topic loop of the ledger writer: read a batch, carry it out, then commit its offsets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException, Message
+from confluent_kafka import KafkaError as Error
+
+from stream_processors.engine.messages import InboundRecord
+from stream_processors.ledger.database import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from confluent_kafka import TopicPartition
+
+# librdkafka reports these and goes on trying by itself.
+_PASSING_ERRORS = frozenset({Error._ALL_BROKERS_DOWN, Error._TRANSPORT})  # noqa: SLF001
+
+_log = structlog.get_logger(__name__)
+
+_BATCH_RECORDS = 1000
+_POLL_SECONDS = 0.1
+_COMMIT_SECONDS = 0.2
+
+
+class TopicLoop(threading.Thread):
+    """Hands batches to `carry_out`, and commits them once it returns.
+
+    Any fault ends the process (`on_fault`) before the batch is committed.
+    """
+
+    def __init__(  # noqa: PLR0913 - wired in one place
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        member: str,
+        kafka: Mapping[str, str | int],
+        carry_out: Callable[[Sequence[InboundRecord]], None],
+        stopping: threading.Event,
+        on_fault: Callable[[str, BaseException], None],
+    ) -> None:
+        super().__init__(name=group, daemon=True)
+        self.assigned: list[str] | None = None
+        self._topics = list(topics)
+        self._carry_out = carry_out
+        self._stopping = stopping
+        self._on_fault = on_fault
+        self._uncommitted = False
+        self._committed_at = time.monotonic()
+        self._consumer = Consumer(
+            {
+                **kafka,
+                "group.id": group,
+                # A killed writer that comes back keeps its partitions, without a rebalance.
+                "group.instance.id": member,
+                "session.timeout.ms": 6000,
+                "heartbeat.interval.ms": 1000,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                # A position that is no longer in the topic ends the process and says so.
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 50,
+            }
+        )
+
+    def run(self) -> None:
+        """Read until the process is asked to end; the batch in hand is finished and committed."""
+        try:
+            self._consumer.subscribe(self._topics, on_assign=self._assign, on_revoke=self._revoke)
+            while not self._stopping.is_set():
+                batch = self._next_batch()
+                if batch:
+                    self._carry_out([_inbound(message) for message in batch])
+                    for message in batch:
+                        self._consumer.store_offsets(message=message)
+                    self._uncommitted = True
+                self._commit_in_time()
+            self._commit()
+            self._consumer.close()
+        except Stopped:
+            self._consumer.close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be committed
+            self._on_fault(f"reading {', '.join(self._topics)}", error)
+
+    def _next_batch(self) -> list[Message]:
+        """Wait for one record, then take what else is there: no wait for a batch to fill."""
+        first = self._consumer.poll(_POLL_SECONDS)
+        if first is None:
+            return []
+        batch = [first, *self._consumer.consume(_BATCH_RECORDS - 1, timeout=0)]
+        for message in batch:
+            error = message.error()
+            if error is not None and error.code() not in _PASSING_ERRORS and not error.retriable():
+                raise KafkaException(error)
+        return [message for message in batch if message.error() is None]
+
+    def _commit_in_time(self) -> None:
+        if self._uncommitted and time.monotonic() - self._committed_at >= _COMMIT_SECONDS:
+            self._consumer.commit(asynchronous=True)
+            self._uncommitted = False
+            self._committed_at = time.monotonic()
+
+    def _commit(self) -> None:
+        if self._uncommitted:
+            self._consumer.commit(asynchronous=False)
+            self._uncommitted = False
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Begin where the group stopped; a partition that was never read, at its beginning."""
+        for partition in consumer.committed(partitions, timeout=30):
+            for assigned in partitions:
+                if (assigned.topic, assigned.partition) == (partition.topic, partition.partition):
+                    assigned.offset = (
+                        OFFSET_BEGINNING if partition.offset == OFFSET_INVALID else partition.offset
+                    )
+        consumer.assign(partitions)
+        self.assigned = [f"{partition.topic}[{partition.partition}]" for partition in partitions]
+        _log.info("partitions_assigned", group=self.name, partitions=self.assigned)
+
+    def _revoke(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        self._commit()
+        consumer.unassign()
+        self.assigned = None
+
+
+def _inbound(message: Message) -> InboundRecord:
+    return InboundRecord(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=message.key(),
+        value=message.value(),
+        headers=dict(message.headers() or ()),
+    )

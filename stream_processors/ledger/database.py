@@ -1,0 +1,95 @@
+"""The ledger writer's way to PostgreSQL: a whole outage is waited out, whatever was in hand."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+import structlog
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+_log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+_RETRY_SECONDS_MAX = 1.0
+# A statement that takes longer is a fault of its own, reported as `timeout`.
+_OPTIONS = "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=60s"
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the process was asked to end
+    """The process ends while it waits for the database; nothing was acknowledged."""
+
+
+class Database:
+    """One connection, made again whenever it breaks."""
+
+    def __init__(self, url: str, name: str, stopping: threading.Event) -> None:
+        self._url = url
+        self._name = name
+        self._stopping = stopping
+        self._connection: psycopg.Connection | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the connection stood when it was last used."""
+        return self._connection is not None and not self._connection.closed
+
+    def run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+        """Run `work` in one transaction; where the connection breaks, wait and run it again.
+
+        So `work` must be harmless when run twice. Raises psycopg.Error for whatever is not an
+        outage, and Stopped when the process is asked to end meanwhile.
+        """
+        delay_seconds = 0.05
+        while True:
+            try:
+                connection = self._connect()
+                with connection.transaction():
+                    return work(connection)
+            except psycopg.Error as error:
+                if not is_outage(error, self._connection):
+                    raise
+                _log.warning("database_unavailable", loop=self._name, error=str(error))
+                self._drop()
+            if self._stopping.wait(delay_seconds):
+                raise Stopped
+            delay_seconds = min(2 * delay_seconds, _RETRY_SECONDS_MAX)
+
+    def close(self) -> None:
+        """Give up the connection."""
+        self._drop()
+
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            started = time.monotonic()
+            self._connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                options=_OPTIONS,
+                application_name=f"outbox ledger writer: {self._name}",
+                connect_timeout=5,
+            )
+            _log.info("database_connected", loop=self._name, seconds=time.monotonic() - started)
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def is_outage(error: psycopg.Error, connection: psycopg.Connection | None) -> bool:
+    """Whether the database as a whole could not be used, rather than one record in it.
+
+    Class 08 is a broken connection, 57P the server going down or coming up, 53300 no connection
+    free; without a SQLSTATE the connection broke or could not be made.
+    """
+    if connection is None or connection.closed or connection.broken:
+        return True
+    state = error.sqlstate
+    return state is None or state.startswith(("08", "57P")) or state == "53300"

@@ -1,0 +1,183 @@
+"""`billing_exceptions`: what could not be billed, kept until a retry or a person settles it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from schemas.records import Payable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from schemas.records import ExceptionReport
+    from stream_processors.engine.messages import InboundRecord
+
+PayableReason = Literal[
+    "price_missing", "database_unavailable", "timeout", "ledger_conflict", "unprocessable"
+]
+
+TRANSIENT_REASONS = frozenset({"price_missing", "database_unavailable", "timeout"})
+# After the first, the second and the third try; a fourth that fails is the last.
+RETRY_SECONDS = (2, 4, 8)
+
+# Fixed for ever: the ids of exceptions derive from it.
+_EXCEPTION_NAMESPACE = uuid.UUID("0c5f0b0e-6a0b-5d0f-9c7e-3a3b8f1c9d52")
+
+_KIND_OF_SUBJECT = {
+    "session_conflict": "session",
+    "package_conflict": "package",
+    "package_exceeded": "package",
+}
+
+# A redelivery changes nothing: neither the attempts, nor what a person decided. Only a report
+# that rests on more facts than the last brings a settled exception back.
+_RECORD = """
+    INSERT INTO billing_exceptions (
+        id, reason, status, attempts, next_attempt_at, last_error, subject, kind,
+        source_event_id, basis, record
+    )
+    VALUES (
+        %(id)s, %(reason)s, %(status)s, 1,
+        CASE WHEN %(status)s = 'retrying'
+             THEN clock_timestamp() + make_interval(secs => %(retry_seconds)s) END,
+        %(error)s, %(subject)s, %(kind)s, %(event)s, %(basis)s, %(record)s
+    )
+    ON CONFLICT (id) DO UPDATE
+    SET status = excluded.status, last_error = excluded.last_error,
+        basis = excluded.basis, record = excluded.record
+    WHERE excluded.basis > billing_exceptions.basis
+      AND billing_exceptions.status <> 'dismissed'
+"""
+_WITHDRAW = """
+    UPDATE billing_exceptions
+    SET status = 'resolved', basis = %(basis)s,
+        resolution = 'withdrawn: ' || %(error)s
+    WHERE id = %(id)s AND basis <= %(basis)s AND status IN ('retrying', 'failed')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingException:
+    """A row of `billing_exceptions` to be; `record` is what could not be billed, as JSON."""
+
+    reason: str
+    subject: str
+    kind: str | None
+    source_event_id: str | None
+    error: str
+    record: dict[str, Any]
+    basis: int = 0
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same reason, subject and event give the same exception."""
+        return exception_id(self.reason, self.subject, self.source_event_id)
+
+    @classmethod
+    def of_payable(
+        cls,
+        reason: PayableReason,
+        payable: Payable,
+        error: str,
+    ) -> BillingException:
+        """Return the exception of a payable that could not be posted."""
+        return cls(
+            reason=reason,
+            subject=payable.session_id or payable.service_package_id or "",
+            kind=payable.kind,
+            source_event_id=payable.source_event_id,
+            error=error,
+            record={"payable": _payable_as_json(payable)},
+        )
+
+    @classmethod
+    def of_record(cls, reason: str, record: InboundRecord, error: str) -> BillingException:
+        """Return the exception of a record that is no payable, report or receipt at all."""
+        return cls(
+            reason=reason,
+            subject=record.position,
+            kind=None,
+            source_event_id=None,
+            error=error,
+            record=record.as_json(),
+        )
+
+    @classmethod
+    def of_report(cls, report: ExceptionReport) -> BillingException:
+        """Return the exception that a processor reported."""
+        return cls(
+            reason=report.reason,
+            subject=report.subject,
+            kind=_KIND_OF_SUBJECT.get(report.reason),
+            source_event_id=report.source_event_id,
+            error=report.error,
+            record=json.loads(report.record),
+            basis=report.basis,
+        )
+
+
+def exception_id(reason: str, subject: str, source_event_id: str | None) -> uuid.UUID:
+    """Return the id of an exception: uuid5 of reason, subject and event."""
+    return uuid.uuid5(_EXCEPTION_NAMESPACE, "\0".join((reason, subject, source_event_id or "")))
+
+
+def record_exceptions(
+    connection: psycopg.Connection,
+    exceptions: Sequence[BillingException],
+) -> None:
+    """Write exceptions inside the caller's transaction; one that is there stays as it is."""
+    for exception in sorted(exceptions, key=lambda each: each.id):
+        transient = exception.reason in TRANSIENT_REASONS
+        connection.execute(
+            _RECORD,
+            {
+                "id": exception.id,
+                "reason": exception.reason,
+                "status": "retrying" if transient else "failed",
+                "retry_seconds": RETRY_SECONDS[0],
+                "error": exception.error.replace("\0", "�"),
+                "subject": exception.subject.replace("\0", "�"),
+                "kind": exception.kind,
+                "event": exception.source_event_id,
+                "basis": exception.basis,
+                "record": _jsonb(exception.record),
+            },
+        )
+
+
+def withdraw_exception(connection: psycopg.Connection, report: ExceptionReport) -> None:
+    """Resolve an exception that its subject's facts no longer bear out, unless newer ones do."""
+    connection.execute(
+        _WITHDRAW,
+        {
+            "id": exception_id(report.reason, report.subject, report.source_event_id),
+            "basis": report.basis,
+            "error": report.error,
+        },
+    )
+
+
+def payable_from_json(record: dict[str, Any]) -> Payable:
+    """Return the payable that an exception holds."""
+    fields = dict(record["payable"])
+    fields["occurred_at"] = datetime.fromisoformat(fields["occurred_at"])
+    fields["session_ids"] = tuple(fields["session_ids"])
+    return Payable(**fields)
+
+
+def _payable_as_json(payable: Payable) -> dict[str, Any]:
+    fields = asdict(payable)
+    fields["occurred_at"] = payable.occurred_at.isoformat()
+    fields["session_ids"] = list(payable.session_ids)
+    return fields
+
+
+def _jsonb(record: dict[str, Any]) -> str:
+    """Return JSON that jsonb takes: it cannot hold NUL, which becomes U+FFFD."""
+    return json.dumps(record).replace("\\u0000", "\\ufffd")

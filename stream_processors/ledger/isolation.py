@@ -1,0 +1,87 @@
+"""A record that the database refuses must not hold up the others of its batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+
+from stream_processors.ledger.database import is_outage
+from stream_processors.ledger.exceptions import BillingException, record_exceptions
+from stream_processors.ledger.posting import Posting, post
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.records import Payable
+    from stream_processors.ledger.database import Database
+    from stream_processors.ledger.exceptions import PayableReason
+
+_log = structlog.get_logger(__name__)
+
+
+def post_batch(database: Database, payables: Sequence[Payable]) -> Posting:
+    """Post payables in one transaction; where it is refused, each behind a savepoint of its own.
+
+    What can't be posted is recorded in `billing_exceptions` in the same transaction. Raises
+    psycopg.Error where the fault is in no record: a missing table, a missing right.
+    """
+    try:
+        return database.run(lambda connection: post_and_record(connection, payables))
+    except psycopg.Error as error:
+        _log.warning("batch_refused", payables=len(payables), error=str(error))
+        return database.run(lambda connection: _post_one_by_one(connection, payables))
+
+
+def post_and_record(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting:
+    """Post payables and record those that could not be, inside the caller's transaction."""
+    posting = post(connection, payables)
+    record_exceptions(connection, posting.exceptions)
+    return posting
+
+
+def post_isolated(connection: psycopg.Connection, payable: Payable) -> Posting:
+    """Post one payable behind a savepoint; a fault of this record becomes its exception."""
+    try:
+        with connection.transaction():
+            return post(connection, [payable])
+    except psycopg.Error as error:
+        reason = reason_of(error)
+        if reason is None or is_outage(error, connection):
+            raise
+        return Posting((), (BillingException.of_payable(reason, payable, _what(error)),))
+
+
+def reason_of(error: psycopg.Error) -> PayableReason | None:
+    """Return the reason of billing_exceptions that a database error is; None: not the record's.
+
+    By SQLSTATE: another entry pays the session (23505), class 22 and 23 the record itself; a
+    cancelled statement, a lock not had, a deadlock; class 53 and 58 the server's means.
+    """
+    state = error.sqlstate or ""
+    if state == "23505":
+        return "ledger_conflict"
+    if state.startswith(("22", "23")) or isinstance(error, psycopg.DataError):
+        return "unprocessable"
+    if state in {"57014", "55P03", "40001", "40P01"}:
+        return "timeout"
+    if state.startswith(("53", "58")):
+        return "database_unavailable"
+    return None
+
+
+def _post_one_by_one(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting:
+    postings = [
+        post_isolated(connection, payable)
+        for payable in sorted(payables, key=lambda each: each.ledger_id)
+    ]
+    exceptions = tuple(each for posting in postings for each in posting.exceptions)
+    record_exceptions(connection, exceptions)
+    return Posting(
+        tuple(entry_id for posting in postings for entry_id in posting.posted), exceptions
+    )
+
+
+def _what(error: psycopg.Error) -> str:
+    return f"the database refused it: {str(error).strip()}"

@@ -1,0 +1,128 @@
+"""Retries of what could not be posted for the moment: after 2, 4 and 8 s, then a person decides."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from stream_processors.ledger.database import Stopped
+from stream_processors.ledger.exceptions import (
+    RETRY_SECONDS,
+    TRANSIENT_REASONS,
+    payable_from_json,
+    record_exceptions,
+)
+from stream_processors.ledger.isolation import post_isolated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    import psycopg
+
+    from stream_processors.ledger.database import Database
+    from stream_processors.ledger.posting import Posting
+
+_log = structlog.get_logger(__name__)
+
+_INTERVAL_SECONDS = 0.25
+
+# SKIP LOCKED: two writers at once share the work instead of waiting for each other.
+_DUE = """
+    SELECT id, attempts, record
+    FROM billing_exceptions
+    WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
+    ORDER BY next_attempt_at
+    LIMIT 100
+    FOR UPDATE SKIP LOCKED
+"""
+_SETTLE = """
+    UPDATE billing_exceptions
+    SET status = %(status)s,
+        attempts = attempts + 1,
+        next_attempt_at = CASE WHEN %(status)s = 'retrying'
+            THEN clock_timestamp() + make_interval(secs => %(retry_seconds)s) END,
+        last_error = coalesce(%(error)s, last_error),
+        resolution = %(resolution)s
+    WHERE id = %(id)s
+"""
+
+
+class RetryLoop(threading.Thread):
+    """Tries again, every quarter of a second, what is due."""
+
+    def __init__(
+        self,
+        database: Database,
+        stopping: threading.Event,
+        on_fault: Callable[[str, BaseException], None],
+    ) -> None:
+        super().__init__(name="retries", daemon=True)
+        self._database = database
+        self._stopping = stopping
+        self._on_fault = on_fault
+
+    def run(self) -> None:
+        """Retry until the process is asked to end."""
+        try:
+            while not self._stopping.wait(_INTERVAL_SECONDS):
+                self._database.run(retry_due)
+        except Stopped:
+            return
+        except Exception as error:  # noqa: BLE001 - a silent end would leave payables unpaid
+            self._on_fault("retrying exceptions", error)
+
+
+def retry_due(connection: psycopg.Connection) -> int:
+    """Try every exception that is due once more; return how many."""
+    due = connection.execute(_DUE).fetchall()
+    for exception_id, attempts, record in due:
+        _retry(connection, exception_id, attempts, record)
+    return len(due)
+
+
+def _retry(
+    connection: psycopg.Connection,
+    exception_id: UUID,
+    attempts: int,
+    record: dict[str, object],
+) -> None:
+    posting = post_isolated(connection, payable_from_json(record))
+    settled = _outcome(connection, posting, attempts)
+    connection.execute(_SETTLE, {"id": exception_id, **settled})
+    _log.info("exception_retried", exception=str(exception_id), attempt=attempts + 1, **settled)
+
+
+def _outcome(
+    connection: psycopg.Connection,
+    posting: Posting,
+    attempts: int,
+) -> dict[str, object]:
+    """Return how an exception goes on after a try that was its `attempts` + 1st."""
+    if not posting.exceptions:
+        return _settled("resolved", resolution="posted")
+    exception = posting.exceptions[0]
+    if exception.reason not in TRANSIENT_REASONS:
+        # Waiting longer does not help any more: from here on it is another exception.
+        record_exceptions(connection, [exception])
+        return _settled("resolved", resolution=f"became {exception.reason}")
+    if attempts >= len(RETRY_SECONDS):
+        return _settled("failed", error=exception.error)
+    return _settled("retrying", error=exception.error, retry_seconds=RETRY_SECONDS[attempts])
+
+
+def _settled(
+    status: str,
+    *,
+    resolution: str | None = None,
+    error: str | None = None,
+    retry_seconds: int = 0,
+) -> dict[str, object]:
+    return {
+        "status": status,
+        "resolution": resolution,
+        "error": error,
+        "retry_seconds": retry_seconds,
+    }

@@ -1,0 +1,99 @@
+"""What the ledger writer does with each kind of record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from schemas import codec
+from schemas.errors import Undecodable, UnknownFingerprint
+from schemas.records import ExceptionReport, Payable
+from stream_processors.ledger.exceptions import (
+    BillingException,
+    record_exceptions,
+    withdraw_exception,
+)
+from stream_processors.ledger.isolation import post_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from stream_processors.engine.deaths import DeathJournal
+    from stream_processors.engine.messages import InboundRecord
+    from stream_processors.ledger.database import Database
+
+Decoded = TypeVar("Decoded", Payable, ExceptionReport)
+
+_log = structlog.get_logger(__name__)
+
+
+class PayablesWriter:
+    """Posts payables; what can't be posted becomes an exception and holds nothing up."""
+
+    def __init__(self, database: Database, journal: DeathJournal) -> None:
+        self._database = database
+        self._journal = journal
+
+    def carry_out(self, records: Sequence[InboundRecord]) -> None:
+        """Post a batch. Raises UnknownFingerprint for a record of a newer release."""
+        payables: list[Payable] = []
+        unusable: list[BillingException] = []
+        for record in records:
+            decoded = read_record(record, Payable, self._journal)
+            if isinstance(decoded, BillingException):
+                unusable.append(decoded)
+            else:
+                payables.append(decoded)
+        if payables:
+            posting = post_batch(self._database, payables)
+            _log.info("posted", payables=len(payables), entries=len(posting.posted))
+        if unusable:
+            self._database.run(lambda connection: record_exceptions(connection, unusable))
+
+
+class ReportsWriter:
+    """Records the exceptions that the processors report, and withdraws those that fell."""
+
+    def __init__(self, database: Database, journal: DeathJournal) -> None:
+        self._database = database
+        self._journal = journal
+
+    def carry_out(self, records: Sequence[InboundRecord]) -> None:
+        """Record a batch, in its order. Raises UnknownFingerprint as above."""
+        decoded = [read_record(record, ExceptionReport, self._journal) for record in records]
+
+        def write(connection: psycopg.Connection) -> None:
+            for report in decoded:
+                if isinstance(report, BillingException):
+                    record_exceptions(connection, [report])
+                elif report.standing:
+                    record_exceptions(connection, [BillingException.of_report(report)])
+                else:
+                    withdraw_exception(connection, report)
+
+        self._database.run(write)
+
+
+def read_record(
+    record: InboundRecord,
+    record_type: type[Decoded],
+    journal: DeathJournal,
+) -> Decoded | BillingException:
+    """Decode a record; one that can't be, or that this process died of, is an exception."""
+    if journal.is_deadly(record.position):
+        error = f"the ledger writer died {journal.deaths(record.position)} times of this record"
+        return BillingException.of_record("unprocessable", record, error)
+    journal.take_up(record.position)
+    decoded: Decoded | BillingException
+    try:
+        decoded = codec.decode(record.value or b"", record_type)
+    except Undecodable as error:
+        decoded = BillingException.of_record("undecodable", record, str(error))
+    except UnknownFingerprint:
+        journal.put_down()
+        raise
+    journal.put_down()
+    return decoded

@@ -1,0 +1,56 @@
+"""What the processes of this package need to know, from OUTBOX_… environment variables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run time
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_EXIT_USAGE = 2
+
+
+class ProcessSettings(BaseSettings):
+    """Settings that every process has; ports are of the loopback health endpoint."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTBOX_")
+
+    kafka_bootstrap_servers: str
+    state_directory: Path
+    health_port: int
+    log_level: str = "INFO"
+
+    @property
+    def kafka(self) -> dict[str, str | int]:
+        """Settings that every Kafka client shares, as librdkafka names them."""
+        return {"bootstrap.servers": self.kafka_bootstrap_servers}
+
+
+class WorkerSettings(ProcessSettings):
+    """Settings of a stream processor; the name is its identity in the consumer group."""
+
+    worker_name: str
+    application_id: str = "outbox-billing"
+
+
+class LedgerWriterSettings(ProcessSettings):
+    """Settings of the ledger writer."""
+
+    ledger_writer_database_url: str
+    writer_name: str = "ledger-writer"
+
+
+SettingsType = TypeVar("SettingsType", bound=ProcessSettings)
+
+
+def read_settings(settings_type: type[SettingsType]) -> SettingsType:
+    """Read the settings of a process, or end it with an error that names each wrong one."""
+    try:
+        return settings_type.model_validate({})
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "OUTBOX_" + "_".join(str(part) for part in fault["loc"]).upper()
+            print(f"{name}: {fault['msg']}: set it in the environment", file=sys.stderr)  # noqa: T201
+        sys.exit(_EXIT_USAGE)

@@ -1,0 +1,103 @@
+"""The stream processors as a process: `python -m stream_processors.worker`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import faust
+import structlog
+
+from schemas import topics
+from stream_processors.agents.packages import PackagesAgent
+from stream_processors.agents.sessions import SessionsAgent
+from stream_processors.engine.application import add_agent, make_application
+from stream_processors.engine.changelog import Changelog
+from stream_processors.engine.deaths import DeathJournal
+from stream_processors.engine.fact_table import FactTable
+from stream_processors.engine.health import serve_health
+from stream_processors.engine.logs import set_up_logs
+from stream_processors.engine.outbound import Outbound
+from stream_processors.engine.processing import Processor
+from stream_processors.settings import WorkerSettings, read_settings
+
+if TYPE_CHECKING:
+    from schemas.topics import Topic
+    from stream_processors.engine.processing import Agent
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Progress:
+    records: int = 0
+    batches: int = 0
+    finished_at: float = field(default_factory=time.time)
+
+    def finished(self, records: int) -> None:
+        self.records += records
+        self.batches += 1
+        self.finished_at = time.time()
+
+
+def build_worker(settings: WorkerSettings) -> faust.App:
+    """Wire the agents, their tables and the way out into a Faust application."""
+    application = make_application(
+        application_id=settings.application_id,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        worker_name=settings.worker_name,
+        directory=settings.state_directory,
+    )
+    outbound = Outbound(settings.kafka)
+    journal = DeathJournal(settings.state_directory)
+    progress = _Progress()
+
+    def add(agent: Agent, source: Topic, changelog: Topic, table_name: str) -> None:
+        log = Changelog(changelog.name, source.name, settings.application_id, settings.kafka)
+        table = FactTable(table_name, log, settings.state_directory)
+        processor = Processor(agent, table, outbound, journal)
+        add_agent(application, source.name, processor, progress.finished)
+
+    add(SessionsAgent(), topics.EVENTS_SESSION, topics.SESSION_FACTS_CHANGELOG, "session_facts")
+    add(PackagesAgent(), topics.PACKAGE_SESSIONS, topics.PACKAGE_FACTS_CHANGELOG, "package_facts")
+    serve_health(settings.health_port, lambda: _health(application, progress))
+    return application
+
+
+def _health(application: faust.App, progress: _Progress) -> dict[str, object]:
+    started = application.consumer is not None and not application.rebalancing
+    ready = bool(started and application.consumer.flow_active and application.in_worker)
+    assigned = sorted(
+        f"{partition.topic}[{partition.partition}]"
+        for partition in (application.consumer.assignment() if ready else ())
+    )
+    return {
+        "ready": ready,
+        "rebalancing": bool(application.rebalancing),
+        "assignment": assigned,
+        "records": progress.records,
+        "last_batch_seconds_ago": round(time.time() - progress.finished_at, 3),
+    }
+
+
+def main() -> None:
+    """Run until SIGTERM, which finishes the batch in hand, commits and leaves."""
+    settings = read_settings(WorkerSettings)
+    settings.state_directory.mkdir(parents=True, exist_ok=True)
+    set_up_logs(settings.log_level)
+    application = build_worker(settings)
+    _log.info("worker_starts", worker=settings.worker_name)
+    worker = faust.Worker(
+        application,
+        # At "warn" Faust keeps a spinner that sets the root logger to DEBUG.
+        loglevel="info",
+        redirect_stdouts=False,
+        override_logging=False,
+        quiet=True,
+    )
+    worker.execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()
