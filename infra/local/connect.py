@@ -5,10 +5,10 @@ from pathlib import Path
 from infra.local.files import write_private
 from infra.local.java import java_command, log_options
 from infra.local.layout import HOST, Layout
-from infra.local.programs import Program
+from infra.local.programs import CONNECT, Program
 
 HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Xss512k")
-PLUGIN = "debezium-connector-postgres"
+PLUGINS = "plugins"
 LOG_LEVELS = {
     "org.apache.kafka.connect.runtime.Worker": "info",
     "org.apache.kafka.connect.runtime.distributed.DistributedHerder": "info",
@@ -50,7 +50,7 @@ def worker_properties(layout: Layout, jars: Path) -> str:
         "status.storage.partitions": 1,
         "key.converter": string_converter,
         "value.converter": string_converter,
-        "plugin.path": jars / PLUGIN,
+        "plugin.path": jars / PLUGINS,
         "plugin.discovery": "service_load",
         "listeners": f"http://{HOST}:{layout.connect_port}",
         "rest.advertised.host.name": HOST,
@@ -77,14 +77,12 @@ def prepare_connect(layout: Layout, jars: Path) -> None:
 def connect_program(layout: Layout, jars: Path) -> Program:
     """Connect as supervisord runs it."""
     return Program(
-        name="connect",
+        name=CONNECT,
         command=java_command(
             jars,
             "org.apache.kafka.connect.cli.ConnectDistributed",
             [str(layout.connect / "worker.properties")],
             [*HEAP, *log_options(LOG_LEVELS)],
         ),
-        address=layout.connect_url,
         stop_seconds=25,
-        health_url=f"{layout.connect_url}/health",
     )

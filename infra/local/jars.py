@@ -91,7 +91,7 @@ def missing_jars(jars: Iterable[LockedJar], directory: Path) -> list[LockedJar]:
 def remove_strays(jars: Iterable[LockedJar], directory: Path) -> None:
     """Delete jars that the lock does not name: a class path is a whole folder."""
     wanted = {directory / jar.relative_path for jar in jars}
-    for path in directory.glob("*/*.jar"):
+    for path in directory.rglob("*.jar"):
         if path not in wanted:
             path.unlink()
 

@@ -7,7 +7,7 @@ from infra.local.errors import ProcessFailedError
 from infra.local.files import write_private
 from infra.local.java import java_command, log_options
 from infra.local.layout import HOST, Layout
-from infra.local.programs import Program
+from infra.local.programs import KAFKA, Program
 
 HEAP = ("-Xms128m", "-Xmx320m", "-XX:+UseSerialGC", "-Xss512k")
 FORMAT_SECONDS = 60
@@ -70,10 +70,9 @@ def kafka_program(layout: Layout, jars: Path) -> Program:
     """The broker as supervisord runs it."""
     options = [*HEAP, *log_options({"kafka.server.KafkaRaftServer": "info"})]
     return Program(
-        name="kafka",
+        name=KAFKA,
         command=java_command(
             jars, "kafka.Kafka", [str(layout.kafka / "server.properties")], options
         ),
-        address=layout.kafka_bootstrap_servers,
         stop_seconds=25,
     )

@@ -98,6 +98,11 @@ class Layout:
         return self.home / "supervisor"
 
     @property
+    def workers(self) -> Path:
+        """How many stream processors the last start was asked for."""
+        return self.home / "workers"
+
+    @property
     def kafka_bootstrap_servers(self) -> str:
         """Where Kafka clients start."""
         return f"{HOST}:{self.kafka_port}"
@@ -126,10 +131,10 @@ def _port_base(text: str) -> int:
 def layout_from_environment() -> Layout:
     """The layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError if they cannot."""
     home = Path(os.environ.get("OUTBOX_HOME") or project_directory() / ".outbox").absolute()
-    if any(character in str(home) for character in "\n\r\"'\\;#,%$"):
+    if any(character in str(home) for character in "\n\r\"'\\;#,:{}%$"):
         raise StackError(
             f"OUTBOX_HOME is {str(home)!r}; its path must have no quotes, backslash, line break, "
-            "or any of ; # , % $ (PostgreSQL, Kafka and supervisord read them as their own). "
+            "or any of ; # , : { } % $ (PostgreSQL, Kafka and supervisord read them as their own). "
             "Set OUTBOX_HOME to another folder."
         )
     return Layout(home, _port_base(os.environ.get("OUTBOX_PORT_BASE") or str(DEFAULT_PORT_BASE)))

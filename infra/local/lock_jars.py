@@ -22,7 +22,7 @@ ROOTS = {
         f"org.apache.kafka:connect-transforms:{KAFKA_VERSION}",
         "org.slf4j:slf4j-simple:1.7.36",
     ),
-    "debezium-connector-postgres": (
+    "plugins/debezium-connector-postgres": (
         f"io.debezium:debezium-connector-postgres:{DEBEZIUM_VERSION}",
     ),
 }

@@ -6,12 +6,10 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-
 from infra.local.errors import ProcessFailedError, StackError
 from infra.local.layout import HOST, Layout
 from infra.local.owner import PostgresOwner
-from infra.local.programs import Program
+from infra.local.programs import POSTGRES, Program
 
 DATABASE = "outbox"
 SUPERUSER = "postgres"
@@ -89,26 +87,16 @@ def prepare_postgres(layout: Layout, owner: PostgresOwner, superuser_password: s
 def postgres_program(layout: Layout, owner: PostgresOwner) -> Program:
     """The server as supervisord runs it."""
     return Program(
-        name="postgres",
+        name=POSTGRES,
         command=[
             str(owner.installation / "bin" / "postgres"), "-D", str(owner.directory / "data"),
         ],
-        address=f"{HOST}:{layout.postgres_port}",
         user=owner.user,
+        directory="/",  # the owner may be unable to reach the project's
         # A fast shutdown: clients are disconnected, everything committed is kept.
         stop_signal="INT",
         stop_seconds=30,
     )
-
-
-def is_answering(admin_url: str) -> bool:
-    """Whether the server takes a connection and answers."""
-    try:
-        with psycopg.connect(admin_url, connect_timeout=2) as connection:
-            connection.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 def client_environment() -> dict[str, str]:

@@ -1,23 +1,77 @@
-"""What supervisord is to run: one program of the stack."""
+"""What the stack consists of: its processes, where each is reached, and how each is run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from infra.local.layout import HOST, Layout
+
+POSTGRES = "postgres"
+KAFKA = "kafka"
+CONNECT = "connect"
+LEDGER_WRITER = "ledger-writer"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a process of the stack is reached.
+
+    ``health_url`` answers 200 once it is ready, ``metrics_url`` serves Prometheus' text; None
+    where it has none.
+    """
+
+    name: str
+    port: int
+    address: str
+    health_url: str | None = None
+    metrics_url: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """``command`` is an argument list; ``user`` a name that root changes to, or None.
+    """How supervisord runs a process: ``command`` is an argument list.
 
-    ``address`` is where clients reach it, ``health_url`` answers 200 once it is ready, and
-    ``metrics_url`` serves Prometheus' text; None where it has none.
+    Root changes to ``user``, unless that is None; it runs in ``directory``, or in the project's
+    where that is None.
     """
 
     name: str
     command: Sequence[str]
-    address: str
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
+    directory: str | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 20
-    health_url: str | None = None
-    metrics_url: str | None = None
+
+
+def worker_name(number: int) -> str:
+    """The name of a stream processor, counted from 1; also its identity in the consumer group."""
+    return f"worker-{number}"
+
+
+def _page(name: str, port: int) -> Endpoint:
+    """A process of ours, known by its health page."""
+    address = f"http://{HOST}:{port}"
+    return Endpoint(name, port, address, health_url=f"{address}/health")
+
+
+def service_endpoints(layout: Layout) -> list[Endpoint]:
+    """What others have written: PostgreSQL, Kafka, Connect."""
+    return [
+        Endpoint(POSTGRES, layout.postgres_port, f"{HOST}:{layout.postgres_port}"),
+        Endpoint(KAFKA, layout.kafka_port, layout.kafka_bootstrap_servers),
+        _page(CONNECT, layout.connect_port),
+    ]
+
+
+def processor_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
+    """What is ours: the stream processors and the ledger writer."""
+    numbers = range(1, workers + 1)
+    return [
+        *(_page(worker_name(number), layout.worker_port(number)) for number in numbers),
+        _page(LEDGER_WRITER, layout.ledger_writer_port),
+    ]
+
+
+def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
+    """The whole stack, in the order of `outbox status`."""
+    return [*service_endpoints(layout), *processor_endpoints(layout, workers)]

@@ -1,107 +1,179 @@
-"""Starting and stopping the local stack."""
+"""The local stack as a whole: `bring_up` and `take_down`."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import httpx
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+import contextlib
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from infra.local.connect import connect_program, prepare_connect, write_connector_secrets
 from infra.local.credentials import Credentials, ensure_credentials
-from infra.local.errors import ProcessFailedError
-from infra.local.files import tail
+from infra.local.environment import require_environment, write_environment
+from infra.local.errors import DiskFullError, StackError
+from infra.local.exclusive import alone, alone_at_last
 from infra.local.jars import ensure_jars
-from infra.local.kafka import kafka_program, prepare_kafka
-from infra.local.layout import Layout
-from infra.local.owner import postgres_owner
-from infra.local.postgres import (
-    DATABASE,
-    SUPERUSER,
-    database_url,
-    installation,
-    is_answering,
-    postgres_program,
-    prepare_postgres,
-)
+from infra.local.kafka import kafka_program
+from infra.local.layout import MAXIMUM_WORKERS, Layout
+from infra.local.owner import PostgresOwner, postgres_owner, public_directory
+from infra.local.ports import require_free
+from infra.local.postgres import DATABASE, installation, postgres_program
+from infra.local.processors import ledger_writer_program, worker_program
+from infra.local.programs import Program, stack_endpoints
+from infra.local.shutdown import stop_all
+from infra.local.startup import Report, Startup
+from infra.local.status import known_workers
 from infra.local.supervision import Supervisor
 from infra.local.sweep import sweep
+from infra.local.waiting import Waiter
 
-HEALTHY_SECONDS = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What clients need to reach a running stack."""
-
-    admin_database_url: str
-    kafka_bootstrap_servers: str
-    connect_url: str
-    credentials: Credentials
+FREE_BYTES_NEEDED = 2 * 1024**3
+CONNECTOR_ROLE = "outbox_connector"
+MORE_STAGES = 2  # topics and the connector, which are no processes
 
 
-def kafka_is_answering(bootstrap_servers: str) -> bool:
-    """Whether the broker gives its metadata."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+def _require_room(directory: Path) -> None:
+    """Raise DiskFullError if the stack could soon stand still for want of room."""
+    free = shutil.disk_usage(directory).free
+    if free < FREE_BYTES_NEEDED:
+        raise DiskFullError(
+            f"{directory} has {free / 1024**3:.1f} GiB free, but the stack needs "
+            f"{FREE_BYTES_NEEDED / 1024**3:.0f} GiB. Free some, or set OUTBOX_HOME to a folder on "
+            "another disk."
+        )
+
+
+def _require_ports(layout: Layout, workers: int, running: Sequence[str]) -> None:
+    """Raise PortTakenError if a port of a process that is yet to start is taken."""
+    ports = {
+        endpoint.name: endpoint.port
+        for endpoint in stack_endpoints(layout, workers)
+        if endpoint.name not in running
+    }
+    if not running:
+        ports |= {"kafka's controller": layout.controller_port}
+        ports |= {"supervisord": layout.supervisor_port}
+    require_free(ports)
+
+
+def _programs(
+    layout: Layout, credentials: Credentials, owner: PostgresOwner, jars: Path, workers: int
+) -> list[Program]:
+    return [
+        postgres_program(layout, owner),
+        kafka_program(layout, jars),
+        connect_program(layout, jars),
+        *(worker_program(layout, number) for number in range(1, workers + 1)),
+        ledger_writer_program(layout, credentials),
+    ]
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a second Ctrl-C not break off the cleaning up after the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
-        client.list_topics(timeout=1)
-    except KafkaException:
-        return False
-    return True
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
-def health_is_good(url: str) -> bool:
-    """Whether a health page answers 200."""
-    try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
+def _chosen_workers(layout: Layout, workers: int | None) -> int:
+    """What was asked for, else what there was; raises StackError out of bounds."""
+    chosen = known_workers(layout) if workers is None else workers
+    if not 1 <= chosen <= MAXIMUM_WORKERS:
+        raise StackError(f"{chosen} workers cannot be had: choose from 1 to {MAXIMUM_WORKERS}.")
+    return chosen
 
 
-def wait_until(name: str, layout: Layout, is_healthy: Callable[[], bool]) -> None:
-    """Wait for a process; raises ProcessFailedError with its log's tail when it takes too long."""
-    deadline = time.monotonic() + HEALTHY_SECONDS
-    while not is_healthy():
-        if time.monotonic() > deadline:
-            raise ProcessFailedError(
-                f"{name} did not become healthy in {HEALTHY_SECONDS} s. Its log, "
-                f"{layout.log(name)}, ends:\n{tail(layout.log(name))}"
-            )
-        time.sleep(0.05)
-
-
-def start_services(layout: Layout) -> Services:
-    """PostgreSQL, Kafka and Connect, all healthy; no schema, topics, connector or processors."""
-    layout.home.mkdir(parents=True, exist_ok=True)
-    credentials = ensure_credentials(layout.secrets)
+def _prepare(
+    layout: Layout,
+    credentials: Credentials,
+    supervisor: Supervisor,
+    workers: int,
+    report: Report,
+) -> Startup:
+    """Put every file in place that needs no process: jars, folders, configurations."""
+    _require_room(layout.home)
     jars = ensure_jars()
     owner = postgres_owner(layout.home, installation())
-    prepare_postgres(layout, owner, credentials.superuser)
-    prepare_kafka(layout, jars, credentials.kafka_cluster_id)
-    connector = "outbox_connector"
-    write_connector_secrets(layout, DATABASE, connector, credentials.roles[connector])
+    _require_room(owner.directory)
+    password = credentials.roles[CONNECTOR_ROLE]
+    write_connector_secrets(layout, DATABASE, CONNECTOR_ROLE, password)
     prepare_connect(layout, jars)
-    supervisor = Supervisor(layout, credentials.supervisor)
-    supervisor.configure(
-        [
-            postgres_program(layout, owner),
-            kafka_program(layout, jars),
-            connect_program(layout, jars),
-        ]
-    )
-    supervisor.launch()
-    for name in ("postgres", "kafka", "connect"):
-        supervisor.start(name)
-    admin_url = database_url(layout, SUPERUSER, credentials.superuser, "postgres")
-    wait_until("postgres", layout, lambda: is_answering(admin_url))
-    wait_until("kafka", layout, lambda: kafka_is_answering(layout.kafka_bootstrap_servers))
-    wait_until("connect", layout, lambda: health_is_good(f"{layout.connect_url}/health"))
-    return Services(
-        admin_url, layout.kafka_bootstrap_servers, layout.connect_url, credentials
-    )
+    supervisor.configure(_programs(layout, credentials, owner, jars, workers))
+    layout.workers.write_text(f"{workers}\n")
+    waiter = Waiter(layout, supervisor)
+    return Startup(layout, credentials, owner, jars, supervisor, waiter, report)
 
 
-def stop(layout: Layout) -> list[str]:
-    """Stop everything of the stack, always; returns the names of what ran."""
-    return sweep(layout)
+def _start(startup: Startup, workers: int, *, was_up: bool) -> list[str]:
+    """Start what does not run; on any error stop it all, unless it was up before."""
+    with ThreadPoolExecutor(len(stack_endpoints(startup.layout, workers)) + MORE_STAGES) as pool:
+        try:
+            if was_up:
+                startup.supervisor.apply()
+            else:
+                startup.supervisor.launch()
+            return startup.run(pool, workers)
+        except BaseException:
+            with _undisturbed():
+                startup.waiter.cancel()
+                if not was_up:
+                    stop_all(startup.layout)
+            raise
+
+
+def bring_up(layout: Layout, workers: int | None = None, report: Report = print) -> list[str]:
+    """Start the whole stack, or what of it is not running, and return once all is healthy.
+
+    ``workers`` None keeps their number (1 at first). Returns faults that a person must look at
+    although everything runs. Raises StackError, or whatever a stage raised; then, and when
+    interrupted, everything is stopped again, unless the stack was up before. Data stays.
+    """
+    with alone(layout.home, "up"):
+        chosen = _chosen_workers(layout, workers)
+        credentials = ensure_credentials(layout.secrets)
+        supervisor = Supervisor(layout, credentials.supervisor)
+        was_up = supervisor.is_answering()
+        if not was_up and (left := sweep(layout)):
+            report(f"stopped what an earlier run had left: {', '.join(left)}")
+        running = [row.name for row in supervisor.processes() if row.pid] if was_up else []
+        _require_ports(layout, chosen, running)
+        startup = _prepare(layout, credentials, supervisor, chosen, report)
+        faults = _start(startup, chosen, was_up=was_up)
+        write_environment(layout, credentials)
+        return faults
+
+
+def take_down(layout: Layout, *, purge: bool = False) -> list[str]:
+    """Stop everything, always; with ``purge`` delete all data too. Returns the names of what ran.
+
+    An `outbox up` that is at work is interrupted. Raises BusyError if it does not end.
+    """
+    if not layout.home.exists():
+        return sweep(layout)
+    with alone_at_last(layout.home, "down"):
+        stopped = stop_all(layout)
+        if purge:
+            for directory in (layout.home, public_directory(layout.home)):
+                if directory.exists():
+                    shutil.rmtree(directory)
+        return stopped
+
+
+def start_services(layout: Layout) -> dict[str, str | None]:
+    """bring_up under its first name; returns what `outbox env` prints."""
+    bring_up(layout)
+    return dict(require_environment(layout))
+
+
+stop = take_down

@@ -1,15 +1,18 @@
 """supervisord: its configuration, its start, and talking to it over XML-RPC on loopback."""
 
+import contextlib
 import http.client
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from xmlrpc.client import Fault, ProtocolError, ServerProxy, Transport
+
+from supervisor.xmlrpc import Faults
 
 from infra.local.errors import ProcessFailedError
 from infra.local.files import tail, write_private
@@ -27,6 +30,10 @@ START_SECONDS = 15
 CALL_SECONDS = 30
 LOG_BYTES = 10_000_000
 USER = "outbox"
+IDENTIFIER = "outbox"
+
+UNREACHABLE = (OSError, http.client.HTTPException, ProtocolError, Fault)
+"""What a call raises where supervisord is gone, stopped, leaving, or a stranger's."""
 
 
 def _escaped(text: str) -> str:
@@ -47,7 +54,7 @@ def _program_section(layout: Layout, program: Program) -> str:
 [program:{program.name}]
 command={command}
 environment={_escaped(_environment(program))}
-directory={_escaped(str(project_directory()))}
+directory={_escaped(program.directory or str(project_directory()))}
 {user}autostart=false
 autorestart=true
 startsecs=1
@@ -75,7 +82,7 @@ logfile_maxbytes={LOG_BYTES}
 logfile_backups=1
 pidfile={_escaped(str(layout.supervisor / "supervisord.pid"))}
 childlogdir={_escaped(str(layout.logs))}
-identifier=outbox
+identifier={IDENTIFIER}
 
 [inet_http_server]
 port={HOST}:{layout.supervisor_port}
@@ -112,19 +119,23 @@ class Supervised:
 
 
 class Supervisor:
-    """supervisord of one stack, as its client."""
+    """supervisord of one stack, as its client; may be used from several threads."""
 
     def __init__(self, layout: Layout, password: str) -> None:
-        address = f"http://{USER}:{password}@{HOST}:{layout.supervisor_port}/RPC2"
         self._layout = layout
-        self._server: Any = ServerProxy(address, transport=_Transport())
         self._password = password
+        self._address = f"http://{USER}:{password}@{HOST}:{layout.supervisor_port}/RPC2"
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        """Call supervisord over a connection of its own, since one cannot be shared by threads."""
+        with ServerProxy(self._address, transport=_Transport()) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
     def is_answering(self) -> bool:
         """Whether supervisord of this stack answers (its password tells it from a stranger's)."""
         try:
-            return bool(self._server.supervisor.getIdentification() == "outbox")
-        except (OSError, http.client.HTTPException, ProtocolError, Fault):
+            return bool(self._call("getIdentification") == IDENTIFIER)
+        except UNREACHABLE:
             return False
 
     def configure(self, programs: Iterable[Program]) -> None:
@@ -157,19 +168,19 @@ class Supervisor:
 
     def apply(self) -> None:
         """Take up a changed configuration: stop what is gone from it, know what is new."""
-        added, changed, removed = self._server.supervisor.reloadConfig()[0]
+        added, changed, removed = self._call("reloadConfig")[0]
         for name in [*removed, *changed]:
-            self._server.supervisor.stopProcessGroup(name)
-            self._server.supervisor.removeProcessGroup(name)
+            self._call("stopProcessGroup", name)
+            self._call("removeProcessGroup", name)
         for name in [*added, *changed]:
-            self._server.supervisor.addProcessGroup(name)
+            self._call("addProcessGroup", name)
 
     def start(self, name: str) -> None:
         """Start one process, without waiting for it; nothing if it runs already."""
         try:
-            self._server.supervisor.startProcess(name, False)  # noqa: FBT003 - by position only
+            self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC knows no names
         except Fault as fault:
-            if "ALREADY_STARTED" not in fault.faultString:
+            if fault.faultCode != Faults.ALREADY_STARTED:
                 raise ProcessFailedError(
                     f"{name} could not be started ({fault.faultString}):\n"
                     f"{tail(self._layout.log(name))}"
@@ -178,13 +189,21 @@ class Supervisor:
     def processes(self) -> list[Supervised]:
         """Every process of its configuration."""
         return [
-            Supervised(row["name"], row["statename"], row["pid"] or None, row["start"])
-            for row in self._server.supervisor.getAllProcessInfo()
+            Supervised(row["name"], row["statename"].lower(), row["pid"] or None, row["start"])
+            for row in self._call("getAllProcessInfo")
         ]
 
+    def stop(self, names: Collection[str], patience_seconds: float) -> None:
+        """Stop processes, all at once, and return when they are gone or patience is at its end."""
+        for name in names:
+            with contextlib.suppress(Fault):  # it does not run, or is unknown: what we want
+                self._call("stopProcess", name, False)  # noqa: FBT003 - XML-RPC knows no names
+        deadline = time.monotonic() + patience_seconds
+        while time.monotonic() < deadline:
+            if not any(process.pid for process in self.processes() if process.name in names):
+                return
+            time.sleep(0.05)
+
     def shutdown(self) -> None:
-        """Ask it to stop everything and leave; nothing if it does not answer."""
-        try:
-            self._server.supervisor.shutdown()
-        except (OSError, http.client.HTTPException, ProtocolError, Fault):
-            return
+        """Ask it to stop what is left and to leave."""
+        self._call("shutdown")

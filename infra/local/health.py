@@ -1,0 +1,47 @@
+"""Whether each process of the stack does its work, asked as a client would ask."""
+
+import httpx
+import psycopg
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from infra.local.programs import KAFKA, POSTGRES, Endpoint
+
+PROBE_SECONDS = 2
+
+
+def postgres_answers(database_url: str) -> bool:
+    """Whether the server takes a connection and runs a statement."""
+    try:
+        with psycopg.connect(database_url, connect_timeout=PROBE_SECONDS) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def kafka_answers(bootstrap_servers: str) -> bool:
+    """Whether the broker gives its metadata."""
+    settings = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+    try:
+        AdminClient(settings).list_topics(timeout=PROBE_SECONDS)
+    except KafkaException:
+        return False
+    return True
+
+
+def page_is_good(url: str) -> bool:
+    """Whether a health page answers 200."""
+    try:
+        return httpx.get(url, timeout=PROBE_SECONDS).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def is_healthy(endpoint: Endpoint, admin_url: str) -> bool:
+    """Whether the process behind an endpoint does its work."""
+    if endpoint.name == POSTGRES:
+        return postgres_answers(admin_url)
+    if endpoint.name == KAFKA:
+        return kafka_answers(endpoint.address)
+    return endpoint.health_url is not None and page_is_good(endpoint.health_url)

@@ -1,0 +1,110 @@
+"""Starting the processes of a stack whose files are in place; what can, starts side by side."""
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.apply import apply_connectors
+from connectors.errors import PositionUntrusted
+from infra.local.connect import secrets_file
+from infra.local.credentials import Credentials
+from infra.local.database import prepare_database
+from infra.local.health import is_healthy
+from infra.local.kafka import prepare_kafka
+from infra.local.layout import Layout
+from infra.local.owner import PostgresOwner
+from infra.local.postgres import SUPERUSER, database_url, prepare_postgres
+from infra.local.programs import (
+    CONNECT,
+    KAFKA,
+    POSTGRES,
+    Endpoint,
+    processor_endpoints,
+    service_endpoints,
+)
+from infra.local.supervision import Supervisor
+from infra.local.waiting import Waiter
+from schemas.topics import create_missing_topics
+
+Report = Callable[[str], None]
+"""Told, from any thread, of each stage that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """The stages of `outbox up`; each waits for those that it needs."""
+
+    layout: Layout
+    credentials: Credentials
+    owner: PostgresOwner
+    jars: Path
+    supervisor: Supervisor
+    waiter: Waiter
+    report: Report
+
+    def run(self, pool: ThreadPoolExecutor, workers: int) -> list[str]:
+        """Start everything, wait until it is healthy, and return the faults a person must see.
+
+        ``pool`` has a thread for each stage. Raises the first error of any stage.
+        """
+        services = {endpoint.name: endpoint for endpoint in service_endpoints(self.layout)}
+        postgres = pool.submit(self._postgres, services[POSTGRES])
+        kafka = pool.submit(self._kafka, services[KAFKA])
+        connect = pool.submit(self._after, [kafka], self._process, services[CONNECT])
+        topics = pool.submit(self._after, [kafka], self._topics)
+        connector = pool.submit(self._after, [postgres, topics, connect], self._connector)
+        processors = [
+            pool.submit(self._after, [postgres, topics], self._process, endpoint)
+            for endpoint in processor_endpoints(self.layout, workers)
+        ]
+        stages: list[Future[Any]] = [postgres, kafka, connect, topics, connector, *processors]
+        done, _ = wait(stages, return_when=FIRST_EXCEPTION)
+        for stage in done:
+            stage.result()
+        return connector.result()
+
+    def _after(
+        self, needed: list[Future[None]], stage: Callable[..., Any], *arguments: object
+    ) -> Any:
+        """Run a stage once others are done; raises their error if they failed."""
+        for future in needed:
+            future.result()
+        return stage(*arguments)
+
+    def _process(self, endpoint: Endpoint) -> None:
+        """Start one process and wait until it does its work."""
+        self.supervisor.start(endpoint.name)
+        admin_url = database_url(
+            self.layout, SUPERUSER, self.credentials.superuser, database="postgres"
+        )
+        self.waiter.until_healthy(endpoint.name, lambda: is_healthy(endpoint, admin_url))
+        self.report(f"{endpoint.name} is ready at {endpoint.address}")
+
+    def _postgres(self, endpoint: Endpoint) -> None:
+        prepare_postgres(self.layout, self.owner, self.credentials.superuser)
+        self._process(endpoint)
+        applied = prepare_database(self.layout, self.credentials)
+        self.report(f"database is up to date ({len(applied)} migrations applied)")
+
+    def _kafka(self, endpoint: Endpoint) -> None:
+        prepare_kafka(self.layout, self.jars, self.credentials.kafka_cluster_id)
+        self._process(endpoint)
+
+    def _topics(self) -> None:
+        created = create_missing_topics(self.layout.kafka_bootstrap_servers)
+        self.report(f"topics are there ({len(created)} created)")
+
+    def _connector(self) -> list[str]:
+        """Apply the connector; a lost position is a fault, for which the stack must run on.
+
+        `outbox connectors recover`, the way out of it, needs PostgreSQL, Kafka and Connect.
+        """
+        admin_url = database_url(self.layout, SUPERUSER, self.credentials.superuser)
+        try:
+            apply_connectors(self.layout.connect_url, admin_url, secrets_file(self.layout))
+        except PositionUntrusted as error:
+            return [str(error)]
+        self.report("connector is running")
+        return []
