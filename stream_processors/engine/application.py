@@ -119,9 +119,14 @@ def add_agent(
     # Concurrency 1: with more, Faust commits past events still in flight.
     application.agent(topic, name=topic_name, concurrency=1)(agent)
 
+    @application.on_partitions_revoked.connect
+    async def revoked(_: Any, revoked: Any, **__: Any) -> None:
+        del revoked
+        processor.revoked()
+
     @application.on_partitions_assigned.connect
-    async def recover(_: Any, assigned: Any, **__: Any) -> None:
-        await processor.recover(
+    async def assigned(_: Any, assigned: Any, **__: Any) -> None:
+        await processor.assigned(
             partition.partition for partition in assigned if partition.topic == topic_name
         )
 

@@ -62,16 +62,20 @@ class FactPartition:
             yield key, cursor.value()
             cursor.next()
 
-    def store(self, rows: Sequence[tuple[bytes, bytes]], offsets: Sequence[int]) -> None:
+    def store(self, rows: Sequence[tuple[bytes, bytes]], offsets: Sequence[int]) -> bool:
         """Copy rows that were delivered to the changelog at `offsets`.
 
         Where the offsets do not follow this copy without a gap, another worker wrote meanwhile:
-        then the changelog is read instead, and gives both its rows and these.
+        then the changelog is read instead, which gives both its rows and these, and False is
+        returned.
         """
+        if not rows:
+            return True
         if list(offsets) == list(range(self.position, self.position + len(rows))):
             self._write(rows, self.position + len(rows))
-        else:
-            self.catch_up()
+            return True
+        self.catch_up()
+        return False
 
     def close(self) -> None:
         """Close the local copy, and give up its lock."""

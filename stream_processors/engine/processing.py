@@ -58,26 +58,24 @@ class Processor:
         self._table = table
         self._outbound = outbound
         self._journal = journal
+        self._whole: set[int] = set()
         # By partition, the offset that follows the last record seen since its assignment.
         self._expected: dict[int, int] = {}
+        self._busy = asyncio.Lock()
 
-    async def recover(self, partitions: Iterable[int]) -> None:
-        """Make the state of newly assigned partitions whole before their events come."""
-        try:
-            for number in sorted(partitions):
-                self._expected.pop(number, None)
-                beginning = await asyncio.to_thread(self._table.recover, number)
-                if beginning is not None:
-                    offsets = await self._outbound.deliver([beginning])
-                    self._table.partition(number).store([(beginning.key, beginning.value)], offsets)
-                _log.info(
-                    "state_recovered",
-                    table=self._table.name,
-                    partition=number,
-                    position=self._table.partition(number).position,
-                )
-        except Exception as error:  # noqa: BLE001 - Faust would log it and go on
-            end_process(f"recovering {self._table.name}", error)
+    def revoked(self) -> None:
+        """Forget that any partition is whole: another worker may write to it from now on."""
+        self._whole.clear()
+        self._expected.clear()
+
+    async def assigned(self, partitions: Iterable[int]) -> None:
+        """Make the state of assigned partitions whole, before their events need it."""
+        async with self._busy:
+            try:
+                for number in sorted(set(partitions) - self._whole):
+                    await self._recover(number)
+            except Exception as error:  # noqa: BLE001 - Faust would log it and go on
+                end_process(f"recovering {self._table.name}", error)
 
     async def process(self, records: Sequence[InboundRecord]) -> None:
         """Carry out a batch, also while this task is being cancelled.
@@ -93,17 +91,42 @@ class Processor:
             raise
 
     async def _process_or_die(self, records: Sequence[InboundRecord]) -> None:
-        try:
-            await self._process(records)
-        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch
-            end_process(f"processing a batch from {records[0].position}", error)
+        async with self._busy:
+            try:
+                for number in {record.partition for record in records} - self._whole:
+                    await self._recover(number)
+                self._check_none_removed(records)
+                while not await self._attempt(records):
+                    _log.warning("decided_again", table=self._table.name)
+            except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch
+                end_process(f"processing a batch from {records[0].position}", error)
 
-    async def _process(self, records: Sequence[InboundRecord]) -> None:
+    async def _recover(self, number: int) -> None:
+        beginning = await asyncio.to_thread(self._table.recover, number)
+        partition = self._table.partition(number)
+        if beginning is not None:
+            offsets = await self._outbound.deliver([beginning])
+            partition.store([(beginning.key, beginning.value)], offsets)
+        self._whole.add(number)
+        _log.info(
+            "state_recovered",
+            table=self._table.name,
+            partition=number,
+            position=partition.position,
+        )
+
+    def _check_none_removed(self, records: Sequence[InboundRecord]) -> None:
         for record in records:
             expected = self._expected.get(record.partition, record.offset)
             if record.offset > expected:
                 self._table.changelog.check_skipped(record.partition, expected)
             self._expected[record.partition] = record.offset + 1
+
+    async def _attempt(self, records: Sequence[InboundRecord]) -> bool:
+        """Carry a batch out; return False if it must be decided again.
+
+        That is so if another worker wrote meanwhile: the decision did not know everything.
+        """
         pending = {
             number: PendingFacts(self._table.partition(number))
             for number in {record.partition for record in records}
@@ -119,10 +142,12 @@ class Processor:
             for key, value in facts.added.items()
         ]
         offsets = await self._deliver(caused, changelog)
+        whole = True
         for facts in pending.values():
             rows = list(facts.added.items())
-            facts.partition.store(rows, offsets[: len(rows)])
+            whole &= facts.partition.store(rows, offsets[: len(rows)])
             del offsets[: len(rows)]
+        return whole
 
     def _handle(self, record: InboundRecord, facts: PendingFacts) -> list[OutboundRecord]:
         if self._journal.is_deadly(record.position):
