@@ -76,8 +76,8 @@ _REFUSAL = """ERRCODE = 'check_violation', TABLE = 'domain_events', COLUMN = '{c
             DETAIL = concat('aggregate_type ', left(aggregate_type, 64),
                 ', aggregate_id ', left(aggregate_id, 64)),"""
 
-_OPENING = """-- Returns true for a known event whose payload is as its schema says and whose aggregate
--- is the payload's own; else raises check_violation with a message that names event and field.
+_OPENING = """-- Returns true for a known event whose payload is as its schema says, and whose
+-- aggregate is the payload's own; else raises check_violation and names the event and the field.
 CREATE OR REPLACE FUNCTION check_domain_event(
     aggregate_type text, aggregate_id text, event_type text, payload jsonb
 ) RETURNS boolean
