@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.apply import apply_connectors
-from connectors.errors import PositionUntrusted
+from connectors.errors import PositionUntrustedError
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.database import prepare_database
@@ -104,7 +104,7 @@ class Startup:
         admin_url = database_url(self.layout, SUPERUSER, self.credentials.superuser)
         try:
             apply_connectors(self.layout.connect_url, admin_url, secrets_file(self.layout))
-        except PositionUntrusted as error:
+        except PositionUntrustedError as error:
             return [str(error)]
         self.report("connector is running")
         return []

@@ -1,0 +1,58 @@
+"""How a verb fails: an exit code a script can tell apart, and a message a person can act on."""
+
+import click
+
+PROBLEM = 1
+USAGE = 2
+UNREACHABLE = 3
+
+
+class ProblemError(click.ClickException):
+    """It found a problem: a discrepancy, a fault, something that cannot be done."""
+
+    exit_code = PROBLEM
+
+
+class UnreachableError(click.ClickException):
+    """A service that it needs cannot be reached."""
+
+    exit_code = UNREACHABLE
+
+
+def explain(error: Exception) -> click.ClickException | None:
+    """The failure that an exception means to whoever typed the command; None for a fault of ours.
+
+    The clients are imported here, where time no longer matters.
+    """
+    import httpx  # noqa: PLC0415
+    import psycopg  # noqa: PLC0415
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+
+    from connectors.errors import (  # noqa: PLC0415
+        ConnectorError,
+        ConnectUnreachableError,
+        DatabaseUnreachableError,
+    )
+    from infra.local.errors import StackError  # noqa: PLC0415
+    from infra.postgres.errors import DatabaseSetupError  # noqa: PLC0415
+
+    if isinstance(error, StackError):
+        failure = click.ClickException(str(error))
+        failure.exit_code = error.exit_code
+        return failure
+    if isinstance(error, ConnectUnreachableError | DatabaseUnreachableError | ConnectionError):
+        return UnreachableError(str(error))
+    if isinstance(error, ConnectorError | DatabaseSetupError):
+        return ProblemError(str(error))
+    services = {
+        psycopg.OperationalError: "PostgreSQL",
+        httpx.TransportError: "An HTTP service of the stack",
+        KafkaException: "Kafka",
+    }
+    for kind, service in services.items():
+        if isinstance(error, kind):
+            return UnreachableError(
+                f"{service} cannot be reached or does not answer: {str(error).strip()}. "
+                "`outbox status` shows what runs; `outbox up` starts it."
+            )
+    return None

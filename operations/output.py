@@ -1,0 +1,98 @@
+"""What verbs print: data on standard output, as a table or as JSON; all else on standard error."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+UNBOUNDED_COLUMNS = 100_000
+"""Off a terminal nothing is cut or wrapped: the next program reads whole rows."""
+
+output_option: Callable[[Command], Command] = click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="A table to read, or JSON for programs.",
+)
+"""Decorates every verb that prints data; the verb gets ``output``."""
+
+
+def output_console() -> Console:
+    """Standard output; colours only on a terminal, and not with NO_COLOR."""
+    return Console(width=None if sys.stdout.isatty() else UNBOUNDED_COLUMNS)
+
+
+def message_console() -> Console:
+    """Standard error, for everything that is not data."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else UNBOUNDED_COLUMNS)
+
+
+def say(message: str) -> None:
+    """A line on standard error, as it is."""
+    message_console().print(Text(message), soft_wrap=True)
+
+
+def as_json(value: Any) -> str:
+    """JSON text; times as RFC 3339, ids and decimals as text, dataclasses as objects."""
+    return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON here")
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, datetime):
+        return Text(value.isoformat(sep=" ", timespec="milliseconds"))
+    if isinstance(value, Mapping | list | tuple):
+        return Text(json.dumps(value, default=_plain, ensure_ascii=False))
+    return Text(str(value))
+
+
+def print_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None
+) -> None:
+    """Rows as a table; a row may lack a column."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    output_console().print(table)
+
+
+def print_table_or_json(
+    rows: Sequence[Mapping[str, Any]],
+    output: str,
+    columns: Sequence[str] | None = None,
+    title: str | None = None,
+) -> None:
+    """Print rows as ``output`` says; JSON has all fields, a table ``columns`` (default: all)."""
+    if output == "json":
+        click.echo(as_json(list(rows)))
+        return
+    print_table(rows, columns or list(rows[0] if rows else ()), title)

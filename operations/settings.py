@@ -1,0 +1,52 @@
+"""Where the services are: OUTBOX_… environment variables, else the local stack of OUTBOX_HOME."""
+
+from pydantic_settings import (
+    BaseSettings,
+    JsonConfigSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from infra.local.layout import layout_from_environment
+from operations.failures import UnreachableError
+
+
+class Settings(BaseSettings):
+    """Addresses as `outbox env` prints them; None for what is neither set nor running here."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTBOX_", env_ignore_empty=True, extra="ignore")
+
+    admin_database_url: str | None = None
+    database_url: str | None = None
+    app_database_url: str | None = None
+    kafka_bootstrap_servers: str | None = None
+    connect_url: str | None = None
+    console_url: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what the local stack wrote when it came up."""
+        local = JsonConfigSettingsSource(settings_cls, layout_from_environment().environment)
+        return init_settings, env_settings, local
+
+    def need(self, name: str) -> str:
+        """One address; raises UnreachableError if it is not known."""
+        value: str | None = getattr(self, name)
+        if value is None:
+            raise UnreachableError(
+                f"{name} is not known: start the local stack with `outbox up`, or set "
+                f"OUTBOX_{name.upper()}."
+            )
+        return value
+
+
+def load_settings() -> Settings:
+    """Read environment and stack now."""
+    return Settings()
