@@ -70,6 +70,8 @@ def bootstrap(admin_url: str, passwords: Mapping[str, str], database: str = DATA
             sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)),
         )
         connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        # The application's own tables (producer_app/models.py): it creates nothing in public.
+        connection.execute("CREATE SCHEMA IF NOT EXISTS mentoring AUTHORIZATION outbox_application")
 
 
 def _make_role(
