@@ -121,3 +121,7 @@ def ensure_jars(directory: Path | None = None, repository: str | None = None) ->
             download_all(missing_jars(jars, directory), directory, repository)
     remove_strays(jars, directory)
     return directory
+
+
+if __name__ == "__main__":
+    ensure_jars()

@@ -1,0 +1,98 @@
+# `make` lists what there is. Everything runs in .venv, which the locked packages fill.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV_VERSION := 0.13.9
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What must be covered by tests to the last branch: the rules, and what both sides share.
+COVERED := stream_processors.billing producer_app.domain schemas connectors.plan
+COVERAGE := $(addprefix --cov=,$(COVERED)) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: install ## Start the whole stack, drive sessions through it, check every bill, stop it
+	@$(RUN)/outbox demo
+
+.PHONY: test
+test: install jars ## All tests, on a real stack of their own
+	@$(RUN)/python -m pytest tests/unit tests/contract tests/integration tests/end_to_end $(COVERAGE)
+
+.PHONY: unit
+unit: install ## The tests that need no stack: quick
+	@$(RUN)/python -m pytest tests/unit
+
+.PHONY: integration
+integration: install jars ## The tests of each part on the real stack
+	@$(RUN)/python -m pytest tests/integration
+
+.PHONY: up
+up: install ## Start the local stack and keep it
+	@$(RUN)/outbox up
+
+.PHONY: down
+down: install ## Stop the local stack; its data stays
+	@$(RUN)/outbox down
+
+.PHONY: status
+status: install ## Show each process of the local stack
+	@$(RUN)/outbox status
+
+.PHONY: lint
+lint: install ## Check style and types
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+.PHONY: format
+format: install ## Put the code into its format
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+
+.PHONY: lock
+lock: install ## Resolve all dependencies anew: Python packages and jars
+	@$(RUN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@for extra in "" dev; do \
+		$(RUN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make lock" $${extra:+--extra $$extra} \
+			--output-file "requirements$${extra:+-$$extra}.lock"; \
+	done
+	@$(RUN)/python -m infra.local.lock_jars
+
+.PHONY: clean
+clean: ## Stop the local stack and delete it, its data, and .venv
+	@if [ -x $(RUN)/outbox ]; then \
+		$(RUN)/outbox down --purge; \
+		OUTBOX_HOME="$(CURDIR)/.outbox-test" $(RUN)/outbox down --purge; \
+	fi
+	@rm -rf $(VENV) build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: jars
+jars: install
+	@$(RUN)/python -m infra.local.jars
+
+.PHONY: install
+install: $(INSTALLED)
+
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) has no venv module: install it (Debian: python3-venv)." >&2; exit 1; }
+	@echo "Installing the packages of requirements-dev.lock into $(VENV)"
+	@$(RUN)/python -m pip install --require-hashes --requirement requirements-dev.lock \
+		| awk -v total="$$(grep -c '^[a-z].*==' requirements-dev.lock)" \
+			'/^Collecting/ { if (++count % 20 == 0) print "  " count " of about " total }'
+	@$(RUN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
