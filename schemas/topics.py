@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 PARTITIONS = 4  # of everything that sessions and packages pass through
 REQUEST_TIMEOUT_SECONDS = 15.0
 
-_DAY_MS = 24 * 60 * 60 * 1000
+_HOUR_MS = 60 * 60 * 1000
+_DAY_MS = 24 * _HOUR_MS
 _UNLIMITED = -1
 _MESSAGE_BYTES_MAX = 2 * 1024 * 1024
 
@@ -68,6 +69,9 @@ SESSION_FACTS_CHANGELOG = Topic(
 PACKAGE_FACTS_CHANGELOG = Topic(
     "outbox-billing-package_facts-changelog", "fact", PARTITIONS, "compact", _UNLIMITED,
 )
+# The connector says here that it is alive: it moves the slot on while the outbox is idle. Without
+# this topic its producer would wait for ever.
+CONNECTOR_HEARTBEATS = Topic("connector.heartbeats", "server name", 1, "delete", _HOUR_MS)
 
 TOPICS: tuple[Topic, ...] = (
     EVENTS_SESSION,
@@ -78,6 +82,7 @@ TOPICS: tuple[Topic, ...] = (
     DEAD_LETTERS,
     SESSION_FACTS_CHANGELOG,
     PACKAGE_FACTS_CHANGELOG,
+    CONNECTOR_HEARTBEATS,
 )
 
 
