@@ -138,13 +138,15 @@ def _texts() -> list[Case]:
 
 
 def _numbers() -> list[Case]:
+    no_booleans: list[Any] = [1, 0, "true", "", [], {}]
+    no_totals: list[Any] = [0, -1, 2**31, 10**30, 10.0, 1.5, "10", True, [10], {}]
     booleans = [
         _completed({"requiredEvaluation": value}, "requiredEvaluation: is not a boolean")
-        for value in (1, 0, "true", "", [], {})
+        for value in no_booleans
     ]
     totals = [
         _package({"packageTotalSessions": value}, f"packageTotalSessions: {_A_TOTAL}")
-        for value in (0, -1, 2**31, 10**30, 10.0, 1.5, "10", True, [10], {})
+        for value in no_totals
     ]
     ratings = [
         (EVALUATED, changed(EVALUATED, {"rating": value}), problem)

@@ -11,7 +11,7 @@ from schemas.definitions import load_billing, load_events, parse_event, parse_fi
 from schemas.payload_check import check_domain_event
 from tests.contract.payload_cases import VALID
 
-EVENT_CLASSES = {
+EVENT_CLASSES: dict[str, Any] = {
     event.event_type: event
     for event in vars(records).values()
     if isinstance(event, type) and hasattr(event, "event_type")

@@ -193,7 +193,6 @@ def test_a_topic_needs_no_extra_configuration() -> None:
     assert "min.compaction.lag.ms" not in Topic("t", "k", 1, "delete", 5).config
 
 
-def test_an_admin_client_is_made_without_a_broker_at_hand() -> None:
-    connect("127.0.0.1:1", {"security.protocol": "PLAINTEXT"}).poll(0)
-    create_nothing = create_missing_topics("127.0.0.1:1", [], admin=Cluster())  # type: ignore[arg-type]
-    assert create_nothing == []
+def test_settings_for_security_reach_the_client() -> None:
+    with pytest.raises(KafkaException, match="No such configuration property"):
+        connect(BROKERS, {"no.such.setting": "1"})
