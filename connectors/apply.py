@@ -1,38 +1,31 @@
-"""Bring connectors into the state that is asked for, and never onto a slot that lost its place.
+"""Bring a connector into the state that is asked for, and never onto a slot that lost its place.
 
-Every way to start a connector goes through start(): stopped first, so that its last offset is
-stored and nothing moves; then slot and offset are compared; then it is resumed, and watched until
-the slot is being read.
+Every way to start one goes through start(): it is stopped first, so that its last offset is stored
+and nothing moves; then slot and offset are compared; then it is resumed, and watched until the slot
+is being read. Why: docs/decisions/0004-a-lost-slot-is-refused.md.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.client import ConnectClient, ConnectorStatus
 from connectors.definition import Definition, load_definitions
-from connectors.errors import (
-    ConnectorFailedError,
-    ConnectorTimeoutError,
-    ConnectRefusedError,
-    ConnectUnreachableError,
-    DefinitionInvalidError,
-    PositionUntrustedError,
-)
+from connectors.errors import DefinitionInvalidError, PositionUntrustedError
 from connectors.plan import RUNNING, Action, ActionKind, Actual, plan
-from connectors.position import Slot, position_fault, starting_offset, stored_position
-from connectors.slots import read_slot
-from connectors.traces import causes
+from connectors.position import Source, source_fault, starting_offset, stored_position
+from connectors.source import read_source
+from connectors.waiting import wait_until
 
-_POLL_SECONDS = 0.2
+FAILED = "FAILED"
+PAUSED = "PAUSED"
+STOPPED = "STOPPED"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """One connector, the Connect cluster that runs it, and the database that it reads.
 
-    database_url serves to look at the replication slot; any role that may log in will do.
+    database_url serves to look at slot and publication; any role that may log in will do.
     timeout_seconds bounds each wait for a state.
     """
 
@@ -44,13 +37,22 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A connector's condition: None where there is no connector, or no slot."""
+    """A connector's condition. status: None where Connect has no such connector.
+
+    stored: its stored log position; fault: why it must not go on from there, if it must not.
+    """
 
     name: str
     status: ConnectorStatus | None
-    slot: Slot | None
+    source: Source
     stored: int | None
     fault: str | None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether events flow, as far as the states tell."""
+        running = self.status is not None and self.status.is_all(RUNNING)
+        return running and self.fault is None and _is_read(self.source)
 
 
 def apply_connectors(
@@ -74,7 +76,9 @@ def plan_site(site: Site) -> Action:
     """Say what apply would do, changing nothing."""
     name = site.definition.name
     config, status = site.client.config(name), site.client.status(name)
-    actual = {} if config is None or status is None else {name: Actual(config, status.state)}
+    actual = {}
+    if config is not None and status is not None:
+        actual[name] = Actual(config, FAILED if status.failures else status.state)
     (action,) = plan({name: site.definition.config}, actual)
     return action
 
@@ -87,11 +91,13 @@ def apply(site: Site) -> Action:
     """
     name = site.definition.name
     action = plan_site(site)
-    if action.kind is ActionKind.NOTHING and _is_reading(site):
+    if action.kind is ActionKind.NOTHING:
+        _refuse_fault(_read(site), _stored(site))
+        _wait_until_it_reads(site)
         return action
     _refuse_invalid(site)
     if action.kind is ActionKind.CREATE:
-        _check_slot(site, stored=None)
+        _refuse_fault(_read(site), stored=None)
         site.client.create_stopped(name, site.definition.config)
     else:
         _stop(site)
@@ -104,54 +110,67 @@ def start(site: Site) -> None:
     """Stop the connector, check its position, resume it, and wait until it reads the slot."""
     name = site.definition.name
     _stop(site)
-    slot, stored = read_slot(site.database_url, site.definition.slot_name), _stored(site)
-    _raise(position_fault(site.definition.slot_name, slot, stored))
-    if stored is None and slot is not None and slot.confirmed_flush_lsn is not None:
-        # With an offset from the start, Debezium itself refuses a slot that is gone.
-        site.client.set_offset(
-            name, site.definition.source_partition, starting_offset(slot.confirmed_flush_lsn)
-        )
+    source, stored = _read(site), _stored(site)
+    _refuse_fault(source, stored)
+    if stored is None and source.slot is not None:
+        # With an offset from the first start on, Debezium itself refuses a slot that is gone.
+        offset = starting_offset(source.slot.confirmed_flush_lsn or 0)
+        site.client.set_offset(name, site.definition.source_partition, offset)
     site.client.resume(name)
-    _wait(site, RUNNING, lambda status: status.is_all(RUNNING) and _slot_is_read(site))
+    _wait_until_it_reads(site)
+
+
+def start_if_failed(site: Site) -> bool:
+    """Start the connector again if it or its task failed; tell whether it was so."""
+    status = site.client.status(site.definition.name)
+    if status is None or not status.failures:
+        return False
+    start(site)
+    return True
 
 
 def pause(site: Site) -> None:
     """Let the connector idle; the slot keeps WAL meanwhile."""
     site.client.pause(site.definition.name)
-    _wait(site, "PAUSED", lambda status: status.is_all("PAUSED"))
+    wait_until(
+        site.client,
+        site.definition.name,
+        PAUSED,
+        lambda status: status is not None and status.is_all(PAUSED),
+        site.timeout_seconds,
+        failure_ends=True,
+    )
 
 
 def delete(site: Site) -> None:
     """Remove the connector from Connect. The slot stays and keeps WAL; the offset stays too."""
     site.client.delete(site.definition.name)
-    deadline = time.monotonic() + site.timeout_seconds
-    while site.client.status(site.definition.name) is not None:
-        if time.monotonic() >= deadline:
-            raise ConnectorTimeoutError(
-                f"Connector {site.definition.name} was still there {site.timeout_seconds:g} s after"
-                " Connect accepted its deletion. Look at Connect's log, then delete again."
-            )
-        time.sleep(_POLL_SECONDS)
+    wait_until(
+        site.client,
+        site.definition.name,
+        "gone",
+        lambda status: status is None,
+        site.timeout_seconds,
+    )
 
 
 def overview(site: Site) -> Overview:
-    """Look at connector, offset and slot, changing nothing."""
-    name = site.definition.name
-    status = site.client.status(name)
-    stored = None if status is None else _stored(site)
-    slot = read_slot(site.database_url, site.definition.slot_name)
-    fault = position_fault(site.definition.slot_name, slot, stored)
-    return Overview(name, status, slot, stored, fault)
-
-
-def _is_reading(site: Site) -> bool:
+    """Look at connector, offset, slot and publication, changing nothing."""
     status = site.client.status(site.definition.name)
-    return status is not None and status.is_all(RUNNING) and _slot_is_read(site)
+    stored = None if status is None else _stored(site)
+    source = _read(site)
+    return Overview(site.definition.name, status, source, stored, source_fault(source, stored))
 
 
-def _slot_is_read(site: Site) -> bool:
-    slot = read_slot(site.database_url, site.definition.slot_name)
-    return slot is not None and slot.active
+def _read(site: Site) -> Source:
+    definition = site.definition
+    return read_source(
+        site.database_url, definition.slot_name, definition.publication_name, definition.table
+    )
+
+
+def _is_read(source: Source) -> bool:
+    return source.slot is not None and source.slot.active
 
 
 def _refuse_invalid(site: Site) -> None:
@@ -165,12 +184,8 @@ def _refuse_invalid(site: Site) -> None:
         )
 
 
-def _check_slot(site: Site, stored: int | None) -> None:
-    slot = read_slot(site.database_url, site.definition.slot_name)
-    _raise(position_fault(site.definition.slot_name, slot, stored))
-
-
-def _raise(fault: str | None) -> None:
+def _refuse_fault(source: Source, stored: int | None) -> None:
+    fault = source_fault(source, stored)
     if fault is not None:
         raise PositionUntrustedError(fault)
 
@@ -180,55 +195,23 @@ def _stored(site: Site) -> int | None:
     return None if offset is None else stored_position(offset)
 
 
+def _wait_until_it_reads(site: Site) -> None:
+    wait_until(
+        site.client,
+        site.definition.name,
+        "RUNNING and reading its slot",
+        lambda status: status is not None and status.is_all(RUNNING) and _is_read(_read(site)),
+        site.timeout_seconds,
+        failure_ends=True,
+    )
+
+
 def _stop(site: Site) -> None:
     site.client.stop(site.definition.name)
-    _wait(site, "STOPPED", lambda status: status.state == "STOPPED" and not status.tasks)
-
-
-def _wait(site: Site, state: str, reached: Callable[[ConnectorStatus], bool]) -> None:
-    """Wait for a state; a failure ends the wait at once, unless it is being stopped."""
-    name = site.definition.name
-    deadline = time.monotonic() + site.timeout_seconds
-    status: ConnectorStatus | None = None
-    while True:
-        try:
-            status = site.client.status(name)
-        except ConnectUnreachableError:
-            if time.monotonic() >= deadline:
-                raise
-        if status is not None:
-            if reached(status):
-                return
-            if status.failures and state == RUNNING:
-                raise ConnectorFailedError(_failure(name, status))
-        if time.monotonic() >= deadline:
-            raise ConnectorTimeoutError(_timeout(name, state, status, site.timeout_seconds))
-        time.sleep(_POLL_SECONDS)
-
-
-def _failure(name: str, status: ConnectorStatus) -> str:
-    reasons = "\n".join(f"  {cause}" for trace in status.failures for cause in causes(trace))
-    return (
-        f"Connector {name} failed:\n{reasons}\nRemove the cause, then run `outbox connectors apply`"
-        " again."
+    wait_until(
+        site.client,
+        site.definition.name,
+        STOPPED,
+        lambda status: status is not None and status.state == STOPPED and not status.tasks,
+        site.timeout_seconds,
     )
-
-
-def _timeout(name: str, state: str, status: ConnectorStatus | None, seconds: float) -> str:
-    if status is None:
-        seen = "Connect knows no such connector yet"
-    else:
-        tasks = ", ".join(f"task {task.number} {task.state}" for task in status.tasks) or "no task"
-        seen = f"connector {status.state}, {tasks}"
-    return (
-        f"Connector {name} was not {state} after {seconds:g} s ({seen}). Look at Connect's log for"
-        " what it waits for; `outbox connectors status` shows the slot."
-    )
-
-
-def refuse_unknown(site: Site) -> None:
-    """Raise ConnectRefusedError if Connect does not have the connector."""
-    if site.client.config(site.definition.name) is None:
-        raise ConnectRefusedError(
-            f"Connect has no connector {site.definition.name}. Run `outbox connectors apply` first."
-        )

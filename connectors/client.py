@@ -14,6 +14,7 @@ _REQUEST_SECONDS = 30.0
 _RETRY_PAUSE_SECONDS = 0.5
 _NOT_FOUND = 404
 _EXISTS = "already exists"
+_QUOTED_CHARACTERS = 300
 _PASSING = (
     (409, ""),  # a rebalance, or a change of configuration that is still under way
     (500, "timed out"),  # the worker waited for a rebalance in vain
@@ -193,14 +194,23 @@ class ConnectClient:
 
 
 def _is_passing(answer: httpx.Response) -> bool:
-    message = _message(answer)
+    message = _connect_message(answer)
+    if message is None:
+        # A worker that is still starting answers every path with its web server's own 404 page.
+        return answer.status_code in {_NOT_FOUND, 503}
     return _EXISTS not in message and any(
         answer.status_code == status and part in message for status, part in _PASSING
     )
 
 
-def _message(answer: httpx.Response) -> str:
+def _connect_message(answer: httpx.Response) -> str | None:
+    """Return the message of an error that Connect itself gave, or None if it is no such answer."""
     try:
         return str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
-        return answer.text[:500]
+        return None
+
+
+def _message(answer: httpx.Response) -> str:
+    message = _connect_message(answer)
+    return answer.text[:_QUOTED_CHARACTERS].strip() if message is None else message

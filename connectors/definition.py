@@ -28,6 +28,16 @@ class Definition:
         return self.config["slot.name"]
 
     @property
+    def publication_name(self) -> str:
+        """The publication that says which changes the slot is sent."""
+        return self.config["publication.name"]
+
+    @property
+    def table(self) -> str:
+        """The outbox table, with its schema."""
+        return self.config["table.include.list"]
+
+    @property
     def source_partition(self) -> dict[str, str]:
         """The key under which Connect stores the connector's offset."""
         return {"server": self.config["topic.prefix"]}

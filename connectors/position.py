@@ -38,6 +38,25 @@ class Slot:
         return _behind(self.current_lsn, self.restart_lsn)
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What the server publishes of the outbox table; has_table: all of it, unfiltered."""
+
+    inserts: bool
+    via_root: bool
+    has_table: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a connector reads from, by name and as found; None for what does not exist."""
+
+    slot_name: str
+    publication_name: str
+    slot: Slot | None
+    publication: Publication | None
+
+
 def stored_position(offset: Mapping[str, object]) -> int | None:
     """Return the log position in an offset that Debezium stored, or None if it holds none.
 
@@ -62,16 +81,40 @@ def starting_offset(position: int) -> dict[str, object]:
     }
 
 
-def position_fault(name: str, slot: Slot | None, stored: int | None) -> str | None:
-    """Say why a connector must not start on this slot with this stored position; None if it may.
+def source_fault(source: Source, stored: int | None) -> str | None:
+    """Say why a connector must not start on this source with this stored position, else None.
 
     stored is None for a connector that has never stored one.
     """
+    return _publication_fault(source) or _position_fault(source, stored)
+
+
+def _publication_fault(source: Source) -> str | None:
+    name, publication = source.publication_name, source.publication
+    if publication is None:
+        return (
+            f"Publication {name} does not exist. PostgreSQL 18 leaves out what it published without"
+            " an error, so make it again (infra.postgres.migrate), then run `outbox connectors"
+            " recover`, which sends every event that has no receipt."
+        )
+    if publication.inserts and publication.via_root and publication.has_table:
+        return None
+    return (
+        f"Publication {name} does not publish every insert into the outbox table through its root"
+        f" (inserts: {publication.inserts}, via root: {publication.via_root}, whole table:"
+        f" {publication.has_table}). Make it again as infra/postgres defines it, then run `outbox"
+        " connectors recover`, which sends every event that has no receipt."
+    )
+
+
+def _position_fault(source: Source, stored: int | None) -> str | None:
+    name, slot = source.slot_name, source.slot
     if slot is None and stored is None:
         return (
-            f"Replication slot {name} does not exist. It must exist before the first event is"
-            " written, since only what is written after it reaches Kafka: create it (the local"
-            " stack does so in `outbox up`), then apply again."
+            f"Replication slot {name} does not exist, and only what is committed after it was made"
+            " reaches Kafka. If no event was ever written, make it and apply again (`outbox up`"
+            " does both). If there are events, run `outbox connectors recover`: it makes the slot"
+            " and sends every event that has no receipt."
         )
     if slot is None:
         return (

@@ -80,6 +80,13 @@ def test_a_request_that_meets_a_rebalance_is_repeated() -> None:
     assert asked == ['PUT /connectors/x/config {"a":"1"}'] * 4
 
 
+def test_a_worker_that_is_still_starting_is_not_taken_for_one_without_the_connector() -> None:
+    page = (404, "<html><h2>HTTP ERROR 404 Not Found</h2></html>")
+    client, asked = connect(page, (503, "<html>unavailable</html>"), (200, {"a": "1"}))
+    assert client.config("x") == {"a": "1"}
+    assert len(asked) == 3
+
+
 def test_a_rebalance_without_end_is_reported_as_busy() -> None:
     client, _ = connect(refusal(409, "rebalance"), retry_seconds=0.0)
     with pytest.raises(ConnectBusyError, match="409 \\(rebalance\\)"):

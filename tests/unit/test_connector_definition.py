@@ -42,6 +42,8 @@ def test_the_definition_names_its_slot_class_and_offset_key() -> None:
     (definition,) = load_definitions(SECRETS)
     assert definition.name == "outbox-events"
     assert definition.slot_name == "outbox_events"
+    assert definition.publication_name == "outbox_events"
+    assert definition.table == "public.domain_events"
     assert definition.connector_class.endswith("PostgresConnector")
     assert definition.source_partition == {"server": "outbox"}
 

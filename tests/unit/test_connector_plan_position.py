@@ -3,10 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.position import (
+    Publication,
     Slot,
+    Source,
     format_lsn,
     parse_lsn,
-    position_fault,
+    source_fault,
     starting_offset,
     stored_position,
 )
@@ -34,6 +36,34 @@ def slot(
     )
 
 
+WHOLE = Publication(inserts=True, via_root=True, has_table=True)
+
+
+def position_fault(name: str, found: Slot | None, stored: int | None) -> str | None:
+    return source_fault(Source(name, "outbox_publication", found, WHOLE), stored)
+
+
+def test_a_publication_that_is_gone_is_refused() -> None:
+    fault = source_fault(Source(NAME, "outbox_publication", slot(), None), stored=200)
+    assert fault is not None
+    assert "Publication outbox_publication does not exist" in fault
+    assert "outbox connectors recover" in fault
+
+
+@pytest.mark.parametrize(
+    "partial",
+    [
+        Publication(inserts=False, via_root=True, has_table=True),
+        Publication(inserts=True, via_root=False, has_table=True),
+        Publication(inserts=True, via_root=True, has_table=False),
+    ],
+)
+def test_a_publication_that_leaves_events_out_is_refused(partial: Publication) -> None:
+    fault = source_fault(Source(NAME, "outbox_publication", slot(), partial), stored=200)
+    assert fault is not None
+    assert "does not publish every insert" in fault
+
+
 def test_a_slot_that_reaches_back_to_the_stored_position_is_trusted() -> None:
     assert position_fault(NAME, slot(restart=100, confirmed=150), stored=200) is None
 
@@ -47,12 +77,12 @@ def test_a_first_start_on_a_slot_made_before_is_trusted() -> None:
     assert position_fault(NAME, slot(), stored=None) is None
 
 
-def test_a_first_start_without_a_slot_is_refused_and_says_to_create_it() -> None:
+def test_a_first_start_without_a_slot_is_refused_and_says_how_to_get_one() -> None:
     fault = position_fault(NAME, None, stored=None)
     assert fault is not None
-    assert "does not exist" in fault
-    assert "create it" in fault
-    assert "recover" not in fault
+    assert "outbox_events does not exist" in fault
+    assert "`outbox up`" in fault
+    assert "outbox connectors recover" in fault
 
 
 def test_a_slot_that_is_gone_is_refused_and_names_the_recovery() -> None:
