@@ -63,7 +63,13 @@ class Startup:
         done, _ = wait(stages, return_when=FIRST_EXCEPTION)
         for stage in done:
             stage.result()
+        self._all_healthy(workers)
         return connector.result()
+
+    def _all_healthy(self, workers: int) -> None:
+        """Wait until each processor is healthy at last: one that joins disturbs the others."""
+        for endpoint in processor_endpoints(self.layout, workers):
+            self._wait(endpoint)
 
     def _after(
         self, needed: list[Future[None]], stage: Callable[..., Any], *arguments: object
@@ -76,11 +82,15 @@ class Startup:
     def _process(self, endpoint: Endpoint) -> None:
         """Start one process and wait until it does its work."""
         self.supervisor.start(endpoint.name)
+        self._wait(endpoint)
+        self.report(f"{endpoint.name} is ready at {endpoint.address}")
+
+    def _wait(self, endpoint: Endpoint) -> None:
+        """Wait until a process does its work."""
         admin_url = database_url(
             self.layout, SUPERUSER, self.credentials.superuser, database="postgres"
         )
         self.waiter.until_healthy(endpoint.name, lambda: is_healthy(endpoint, admin_url))
-        self.report(f"{endpoint.name} is ready at {endpoint.address}")
 
     def _postgres(self, endpoint: Endpoint) -> None:
         prepare_postgres(self.layout, self.owner, self.credentials.superuser)
