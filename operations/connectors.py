@@ -1,0 +1,213 @@
+"""`outbox connectors`: what Kafka Connect runs, and whether it may."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connectors.apply import (
+    Overview,
+    Site,
+    apply,
+    delete,
+    overview,
+    pause,
+    plan_site,
+    start,
+    start_if_failed,
+)
+from connectors.client import ConnectClient
+from connectors.definition import load_definitions
+from connectors.plan import ActionKind
+from connectors.position import Source, format_lsn
+from connectors.traces import causes
+from infra.local.connect import secrets_file
+from infra.local.layout import layout_from_environment
+from operations.failures import PROBLEM
+from operations.output import as_json, output_option, print_table, print_table_or_json, say
+from operations.settings import load_settings
+
+SECRETS_FILE = "OUTBOX_CONNECTOR_SECRETS_FILE"
+TIMEOUT_SECONDS = 60.0
+
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=TIMEOUT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for each state.",
+)
+
+
+@contextmanager
+def _sites(timeout: float = TIMEOUT_SECONDS) -> Iterator[tuple[Site, ...]]:
+    """Every connector of ours, where the settings say."""
+    settings = load_settings()
+    local = secrets_file(layout_from_environment())
+    secrets = Path(os.environ.get(SECRETS_FILE) or local)
+    with ConnectClient(settings.need("connect_url")) as client:
+        database_url = settings.need("database_url")
+        yield tuple(
+            Site(client, definition, database_url, timeout)
+            for definition in load_definitions(secrets)
+        )
+
+
+@click.group()
+def connectors() -> None:
+    """Plan, apply and steer the connectors that carry events from PostgreSQL to Kafka."""
+
+
+@connectors.command("plan")
+@output_option
+@click.pass_context
+def plan_verb(ctx: click.Context, output: str) -> None:
+    """Show how the definitions differ from what runs, and change nothing.
+
+    Exit code 0 if nothing is to be done, 1 if something is, or if starting would lose events.
+    """
+    with _sites() as sites:
+        actions = [(plan_site(site), overview(site).fault) for site in sites]
+    if output == "json":
+        click.echo(as_json([{**asdict(action), "fault": fault} for action, fault in actions]))
+    else:
+        rows = [
+            {"connector": action.connector, "action": str(action.kind), **asdict(change)}
+            for action, _ in actions
+            for change in action.changes
+        ]
+        if rows:
+            print_table(rows, ("connector", "action", "key", "old", "new"))
+    for action, fault in actions:
+        if action.kind is ActionKind.NOTHING:
+            say(f"{action.connector} runs as defined.")
+        if fault is not None:
+            say(fault)
+    if any(action.kind is not ActionKind.NOTHING or fault for action, fault in actions):
+        ctx.exit(PROBLEM)
+
+
+@connectors.command("apply")
+@timeout_option
+@output_option
+def apply_verb(timeout: float, output: str) -> None:
+    """Make Connect run what the definitions say, and wait until it does.
+
+    What is paused, stopped or failed is started again. Refused where starting would lose events.
+    """
+    with _sites(timeout) as sites:
+        rows = [
+            {"connector": action.connector, "action": str(action.kind), "state": "RUNNING"}
+            for action in map(apply, sites)
+        ]
+    print_table_or_json(rows, output, ("connector", "action", "state"))
+
+
+@connectors.command("status")
+@output_option
+@click.pass_context
+def status_verb(ctx: click.Context, output: str) -> None:
+    """Show connectors, tasks, slots, and how far each is behind.
+
+    Exit code 0 if every connector runs and reads its slot, 1 otherwise.
+    """
+    with _sites() as sites:
+        overviews = [overview(site) for site in sites]
+    columns = ("connector", "state", "tasks", "worker", "slot", "lag_bytes", "kept_bytes")
+    print_table_or_json([_status_row(seen) for seen in overviews], output, columns)
+    for seen in overviews:
+        if output == "table":
+            for line in _errors(seen):
+                say(f"{seen.name}: {line}")
+        if seen.fault is not None:
+            say(seen.fault)
+    if not all(seen.healthy for seen in overviews):
+        ctx.exit(PROBLEM)
+
+
+@connectors.command("pause")
+@timeout_option
+def pause_verb(timeout: float) -> None:
+    """Let the connectors idle. Events wait in PostgreSQL, whose log grows meanwhile."""
+    _each(timeout, pause, "is paused; `outbox connectors resume` lets it go on")
+
+
+@connectors.command("resume")
+@timeout_option
+def resume_verb(timeout: float) -> None:
+    """Let paused or stopped connectors go on, if the slot still has their place."""
+    _each(timeout, start, "is running and reads its slot")
+
+
+@connectors.command("restart")
+@click.option("--failed-only", is_flag=True, help="Leave alone what has not failed.")
+@timeout_option
+def restart_verb(timeout: float, *, failed_only: bool) -> None:
+    """Stop and start the connectors, if the slot still has their place."""
+    if not failed_only:
+        _each(timeout, start, "is running and reads its slot")
+        return
+    with _sites(timeout) as sites:
+        for site in sites:
+            restarted = start_if_failed(site)
+            say(f"{site.definition.name} {'was started again' if restarted else 'has not failed'}.")
+
+
+@connectors.command("delete")
+@click.option("--yes", is_flag=True, help="Confirm: no event reaches Kafka without a connector.")
+@timeout_option
+def delete_verb(timeout: float, *, yes: bool) -> None:
+    """Remove the connectors from Connect. Their slots and stored positions stay."""
+    if not yes:
+        raise click.UsageError(
+            "Deleting stops the delivery of events until `outbox connectors apply`. Say --yes."
+        )
+    _each(
+        timeout,
+        delete,
+        "is deleted. Its replication slot stays and keeps all WAL from now on: apply again before"
+        " the disk or max_slot_wal_keep_size is reached, or drop the slot",
+    )
+
+
+def _each(timeout: float, change: Callable[[Site], None], outcome: str) -> None:
+    with _sites(timeout) as sites:
+        for site in sites:
+            change(site)
+            say(f"{site.definition.name} {outcome}.")
+
+
+def _status_row(seen: Overview) -> dict[str, Any]:
+    status, slot = seen.status, seen.source.slot
+    tasks = () if status is None else status.tasks
+    return {
+        "connector": seen.name,
+        "healthy": seen.healthy,
+        "state": "absent" if status is None else status.state,
+        "tasks": [task.state for task in tasks],
+        "worker": ", ".join(sorted({task.worker for task in tasks})),
+        "errors": _errors(seen),
+        "slot": _slot_state(seen.source),
+        "lag_bytes": None if slot is None else slot.lag_bytes,
+        "kept_bytes": None if slot is None else slot.kept_bytes,
+        "stored_position": None if seen.stored is None else format_lsn(seen.stored),
+        "fault": seen.fault,
+    }
+
+
+def _errors(seen: Overview) -> list[str]:
+    failures = () if seen.status is None else seen.status.failures
+    return [cause for trace in failures for cause in causes(trace)]
+
+
+def _slot_state(source: Source) -> str:
+    if source.slot is None:
+        return "absent"
+    if source.slot.restart_lsn is None or source.slot.wal_status == "lost":
+        return "lost"
+    return "read" if source.slot.active else "not read"
