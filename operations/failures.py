@@ -20,7 +20,7 @@ class UnreachableError(click.ClickException):
 
 
 def explain(error: Exception) -> click.ClickException | None:
-    """The failure that an exception means to whoever typed the command; None for a fault of ours.
+    """Return what an exception means to whoever typed the command; None for a fault of ours.
 
     The clients are imported here, where time no longer matters.
     """

@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list of verbs, without importing any."""
+        """Return the list of verbs, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
 
@@ -84,7 +84,7 @@ def _version() -> str:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), prog_name="outbox")
 def main() -> None:
-    """A transactional outbox that bills.
+    """Return a transactional outbox that bills.
 
     Data goes to standard output, everything else to standard error. Exit codes: 0 fine, 1 it
     found a problem, 2 wrong usage, 3 a service cannot be reached.

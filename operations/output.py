@@ -30,17 +30,17 @@ output_option: Callable[[Command], Command] = click.option(
 
 
 def output_console() -> Console:
-    """Standard output; colours only on a terminal, and not with NO_COLOR."""
+    """Write to standard output; colours only on a terminal, and not with NO_COLOR."""
     return Console(width=None if sys.stdout.isatty() else UNBOUNDED_COLUMNS)
 
 
 def message_console() -> Console:
-    """Standard error, for everything that is not data."""
+    """Write to standard error, where everything goes that is not data."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else UNBOUNDED_COLUMNS)
 
 
 def say(message: str) -> None:
-    """A line on standard error, as it is."""
+    """Return a line on standard error, as it is."""
     message_console().print(Text(message), soft_wrap=True)
 
 

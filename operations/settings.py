@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then what the local stack wrote when it came up."""
+        """Return the environment first, then what the local stack wrote when it came up."""
         local = JsonConfigSettingsSource(settings_cls, layout_from_environment().environment)
         return init_settings, env_settings, local
 

@@ -9,7 +9,7 @@ import click
 from infra.local.environment import require_environment
 from infra.local.layout import MAXIMUM_WORKERS, layout_from_environment
 from infra.local.stack import bring_up, take_down
-from infra.local.status import RUNNING, ProcessStatus, process_statuses
+from infra.local.status import RUNNING, process_statuses
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table_or_json, say
 
@@ -52,9 +52,6 @@ def down(*, purge: bool) -> None:
     """Stop every process of the local stack, whatever state it is in. Data stays."""
     stopped = take_down(layout_from_environment(), purge=purge)
     say(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
-
-
-
 
 
 @click.command()

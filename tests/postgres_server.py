@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from infra.local.credentials import ensure_credentials
 from infra.local.files import tail
 from infra.local.layout import HOST, Layout
@@ -21,12 +23,13 @@ from infra.local.postgres import (
     client_environment,
     database_url,
     installation,
-    is_answering,
     postgres_program,
     prepare_postgres,
 )
 from infra.postgres.migrate import url_of_database
 
+# The cluster dies with the session: hundreds of databases are made and dropped, none is kept.
+NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -48,6 +51,14 @@ class PostgresServer:
         return url_of_database(self.admin_url, database)
 
 
+def _is_answering(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 def _free_port() -> int:
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
@@ -64,7 +75,7 @@ def running_postgres(home: Path) -> Iterator[PostgresServer]:
     log = home / "postgres.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            list(postgres_program(layout, owner).command),
+            [*postgres_program(owner).command, *NOT_DURABLE],
             user=owner.user,
             group=None if owner.user is None else pwd.getpwnam(owner.user).pw_gid,
             extra_groups=None if owner.user is None else [],
@@ -76,7 +87,7 @@ def running_postgres(home: Path) -> Iterator[PostgresServer]:
     try:
         admin_url = database_url(layout, SUPERUSER, credentials.superuser, "postgres")
         deadline = time.monotonic() + START_SECONDS
-        while not is_answering(admin_url):
+        while not _is_answering(admin_url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL did not start:\n{tail(log)}")
             time.sleep(0.05)

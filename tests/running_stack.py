@@ -42,9 +42,7 @@ class RunningStack:
 def command_environment(layout: Layout) -> dict[str, str]:
     """The environment of a command that is to use the stack of ``layout`` and no other."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("OUTBOX_")}
-    kept = {
-        key: value for key, value in os.environ.items() if key == "OUTBOX_MAVEN_REPOSITORY"
-    }
+    kept = {key: value for key, value in os.environ.items() if key == "OUTBOX_MAVEN_REPOSITORY"}
     own = {"OUTBOX_HOME": str(layout.home), "OUTBOX_PORT_BASE": str(layout.port_base)}
     return {**inherited, **kept, **own}
 
@@ -82,7 +80,7 @@ def running_stack(layout: Layout, workers: int = 1) -> Iterator[RunningStack]:
     """A stack without any earlier data; whatever happens, it is taken down afterwards."""
     take_down(layout, purge=True)
     try:
-        faults = bring_up(layout, workers, report=lambda stage: print(stage, file=sys.stderr))
+        faults = bring_up(layout, workers, report=lambda stage: sys.stderr.write(f"{stage}\n"))
         assert not faults, faults
         yield RunningStack(layout, require_environment(layout))
     finally:

@@ -17,7 +17,7 @@ LOG_LEVELS = {
 
 
 def secrets_file(layout: Layout) -> Path:
-    """What the connector's definition refers to through Connect's file provider."""
+    """Return what the connector's definition refers to through Connect's file provider."""
     return layout.connect / "secrets" / "postgres.properties"
 
 
@@ -35,7 +35,7 @@ def write_connector_secrets(layout: Layout, database: str, user: str, password: 
 
 
 def worker_properties(layout: Layout, jars: Path) -> str:
-    """The configuration of Connect itself."""
+    """Return the configuration of Connect itself."""
     string_converter = "org.apache.kafka.connect.storage.StringConverter"
     settings = {
         "bootstrap.servers": layout.kafka_bootstrap_servers,

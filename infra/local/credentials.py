@@ -41,7 +41,7 @@ def _generate() -> Credentials:
 
 
 def load_credentials(path: Path) -> Credentials | None:
-    """What an earlier start wrote, or None; raises StackError if the file is damaged."""
+    """Return what an earlier start wrote, or None; raises StackError if the file is damaged."""
     if not path.exists():
         return None
     try:

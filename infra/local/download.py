@@ -27,7 +27,7 @@ Advance = Callable[[int], None]
 
 
 def default_repository() -> str:
-    """The Maven repository's root, without a slash at its end."""
+    """Return the Maven repository's root, without a slash at its end."""
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - jgo is slow to import
 
     return (os.environ.get("OUTBOX_MAVEN_REPOSITORY") or MAVEN_CENTRAL_URL).rstrip("/")
@@ -63,7 +63,7 @@ def _verify(jar: LockedJar, part: Path, url: str) -> None:
 
 
 def _explain(jar: LockedJar, url: str, error: Exception) -> StackError:
-    """What a person can do about a download that failed."""
+    """Return what a person can do about a download that failed."""
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFullError(f"No room to download {jar.file_name}: {error}. Free some and retry.")
     if isinstance(error, httpx.HTTPStatusError):
@@ -72,7 +72,7 @@ def _explain(jar: LockedJar, url: str, error: Exception) -> StackError:
             f"{jar.file_name}. {OVERRIDE.capitalize()}."
         )
     return DownloadError(
-        f"Cannot download {url}: {error or type(error).__name__}. Check the network (a proxy is "
+        f"Cannot download {url}: {error!s} ({type(error).__name__}). Check the network (a proxy is "
         f"taken from HTTPS_PROXY), or {OVERRIDE}. What has arrived is kept; run it again to go on."
     )
 

@@ -34,7 +34,7 @@ def write_environment(layout: Layout, credentials: Credentials) -> None:
 
 
 def require_environment(layout: Layout) -> StackEnvironment:
-    """What a start has generated; raises StackError before the first one."""
+    """Return what a start has generated; raises StackError before the first one."""
     credentials = load_credentials(layout.secrets)
     if credentials is None:
         raise StackError(f"There is no stack in {layout.home} yet. Start it with `outbox up`.")

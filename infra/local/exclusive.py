@@ -24,7 +24,7 @@ def _try_lock(file: TextIO) -> bool:
 
 
 def _holder(file: TextIO) -> tuple[str, int]:
-    """The verb at work and its process id; ("", 0) while it has not said so yet."""
+    """Return the verb at work and its process id; ("", 0) while it has not said so yet."""
     file.seek(0)
     words = file.read().split()
     return (words[0], int(words[1])) if len(words) == len(("verb", "pid")) else ("", 0)

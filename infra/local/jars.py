@@ -46,7 +46,7 @@ class LockedJar:
 
 
 def lock_text(jars: Iterable[LockedJar]) -> str:
-    """The text of jars.lock, sorted so that a change is one line of a diff."""
+    """Return the text of jars.lock, sorted so that a change is one line of a diff."""
     rows = sorted((jar.class_path, jar.group, jar.artifact, jar) for jar in jars)
     lines = [
         f"{jar.class_path} {jar.group}:{jar.artifact}:{jar.version} {jar.sha256} {jar.size_bytes}\n"
@@ -56,7 +56,7 @@ def lock_text(jars: Iterable[LockedJar]) -> str:
 
 
 def read_lock(text: str) -> list[LockedJar]:
-    """The jars that a jars.lock names; raises ValueError on a line of another shape."""
+    """Return the jars that a jars.lock names; raises ValueError on a line of another shape."""
     jars = []
     for line in text.splitlines():
         if not line or line.startswith("#"):
@@ -68,12 +68,12 @@ def read_lock(text: str) -> list[LockedJar]:
 
 
 def jars_directory() -> Path:
-    """The folder of jars of this installation."""
+    """Return the folder of jars of this installation."""
     return Path(sys.prefix) / "share" / "outbox" / "jars"
 
 
 def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

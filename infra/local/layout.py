@@ -6,6 +6,7 @@ from pathlib import Path
 
 from infra.local.errors import StackError
 
+FIRST_USABLE_BASE = 1024
 DEFAULT_PORT_BASE = 25400
 LAST_USABLE_BASE = 65535 - 64
 HOST = "127.0.0.1"
@@ -41,7 +42,7 @@ class Layout:
 
     @property
     def supervisor_port(self) -> int:
-        """supervisord's XML-RPC."""
+        """The XML-RPC of supervisord."""
         return self.port_base + 4
 
     @property
@@ -55,7 +56,7 @@ class Layout:
         return self.port_base + 9
 
     def worker_port(self, number: int) -> int:
-        """The health of worker ``number``, counted from 1."""
+        """Return the health of worker ``number``, counted from 1."""
         return self.port_base + 9 + number
 
     @property
@@ -64,7 +65,7 @@ class Layout:
         return self.home / "logs"
 
     def log(self, process: str) -> Path:
-        """The log of one process."""
+        """Return the log of one process."""
         return self.logs / f"{process}.log"
 
     @property
@@ -94,7 +95,7 @@ class Layout:
 
     @property
     def supervisor(self) -> Path:
-        """supervisord's configuration."""
+        """The configuration of supervisord."""
         return self.home / "supervisor"
 
     @property
@@ -114,22 +115,23 @@ class Layout:
 
 
 def project_directory() -> Path:
-    """The checkout that this package lies in, or the current directory for an installed wheel."""
+    """Return the checkout that this package lies in, or else the current directory."""
     checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
 def _port_base(text: str) -> int:
     """OUTBOX_PORT_BASE as a number; raises StackError if it can be none."""
-    if not text.isascii() or not text.isdigit() or not 1024 <= int(text) <= LAST_USABLE_BASE:
+    usable = range(FIRST_USABLE_BASE, LAST_USABLE_BASE + 1)
+    if not text.isascii() or not text.isdigit() or int(text) not in usable:
         raise StackError(
-            f"OUTBOX_PORT_BASE is {text!r}; it must be a number from 1024 to {LAST_USABLE_BASE}."
+            f"OUTBOX_PORT_BASE is {text!r}; it must be a number from {usable[0]} to {usable[-1]}."
         )
     return int(text)
 
 
 def layout_from_environment() -> Layout:
-    """The layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError if they cannot."""
+    """Return the layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError."""
     home = Path(os.environ.get("OUTBOX_HOME") or project_directory() / ".outbox").absolute()
     if any(character in str(home) for character in "\n\r\"'\\;#,:{}%$"):
         raise StackError(

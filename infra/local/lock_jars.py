@@ -29,7 +29,7 @@ ROOTS = {
 
 
 def _resolve(context: MavenContext, roots: Iterable[str]) -> Iterator[Dependency]:
-    """The roots and whatever they need at run time."""
+    """Return the roots and whatever they need at run time."""
     wanted = []
     for coordinate in roots:
         group, artifact, version = coordinate.split(":")

@@ -35,7 +35,7 @@ class PostgresOwner:
     def run(self, arguments: list[str], timeout: float) -> None:
         """Run a program as the owner; raises subprocess.CalledProcessError with its output."""
         identity = pwd.getpwnam(self.user) if self.user else None
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             arguments,
             check=True,
             capture_output=True,
@@ -54,7 +54,7 @@ class PostgresOwner:
             os.chown(path, identity.pw_uid, identity.pw_gid)
 
     def private_file(self, name: str, text: str) -> Path:
-        """A file that only the owner reads."""
+        """Return a file that only the owner reads."""
         path = self.directory / name
         write_private(path, text)
         self.give(path)
@@ -73,7 +73,7 @@ def reachable_by_others(path: Path) -> bool:
 
 
 def _unprivileged_user() -> str:
-    """The user that root starts PostgreSQL as; raises StackError if there is no such user."""
+    """Return the user that root starts PostgreSQL as; raises StackError if there is none."""
     name = os.environ.get("OUTBOX_POSTGRES_USER") or DEFAULT_USER
     try:
         identity = pwd.getpwnam(name)
@@ -91,7 +91,7 @@ def _unprivileged_user() -> str:
 
 
 def public_directory(home: Path) -> Path:
-    """The folder of /var/tmp that belongs to ``home``; it may not exist."""
+    """Return the folder of /var/tmp that belongs to ``home``; it may not exist."""
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     return Path("/var/tmp") / f"outbox-{digest}"  # noqa: S108 - checked to be root's own before use
 
@@ -116,7 +116,7 @@ def _ensure_public_directory(home: Path) -> Path:
 
 
 def _public_installation(installation: Path, public: Path) -> Path:
-    """A copy of the programs that the unprivileged user can reach, made once."""
+    """Return a copy of the programs that the unprivileged user can reach, made once."""
     stamp = hashlib.sha256(os.fsencode(installation)).hexdigest()[:16]
     copy = public / f"{installation.name}-{stamp}"
     if not copy.exists():

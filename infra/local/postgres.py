@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infra.local.errors import ProcessFailedError, StackError
+from infra.local.files import captured_output
 from infra.local.layout import HOST, Layout
 from infra.local.owner import PostgresOwner
 from infra.local.programs import POSTGRES, Program
@@ -26,12 +27,12 @@ def installation() -> Path:
 
 
 def database_url(layout: Layout, role: str, password: str, database: str = DATABASE) -> str:
-    """A URL as libpq takes it."""
+    """Return a URL as libpq takes it."""
     return f"postgresql://{role}:{quote(password)}@{HOST}:{layout.postgres_port}/{database}"
 
 
 def configuration(layout: Layout) -> str:
-    """What differs from PostgreSQL's defaults; read by an include of postgresql.conf."""
+    """Return what differs from PostgreSQL's defaults; read by an include of postgresql.conf."""
     return f"""\
 listen_addresses = '{HOST}'
 port = {layout.postgres_port}
@@ -65,7 +66,7 @@ def _initialise(owner: PostgresOwner, data: Path, password: str) -> None:
         owner.run(arguments, timeout=INITDB_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         owner.remove(fresh)
-        output = f"{error.stdout or ''}{error.stderr or ''}"
+        output = captured_output(error)
         raise ProcessFailedError(f"initdb failed:\n{output}") from error
     finally:
         password_file.unlink(missing_ok=True)
@@ -84,12 +85,14 @@ def prepare_postgres(layout: Layout, owner: PostgresOwner, superuser_password: s
     owner.give(path)
 
 
-def postgres_program(layout: Layout, owner: PostgresOwner) -> Program:
-    """The server as supervisord runs it."""
+def postgres_program(owner: PostgresOwner) -> Program:
+    """Return the server as supervisord runs it."""
     return Program(
         name=POSTGRES,
         command=[
-            str(owner.installation / "bin" / "postgres"), "-D", str(owner.directory / "data"),
+            str(owner.installation / "bin" / "postgres"),
+            "-D",
+            str(owner.directory / "data"),
         ],
         user=owner.user,
         directory="/",  # the owner may be unable to reach the project's
@@ -100,5 +103,5 @@ def postgres_program(layout: Layout, owner: PostgresOwner) -> Program:
 
 
 def client_environment() -> dict[str, str]:
-    """The environment without libpq's own variables, which would redirect server and clients."""
+    """Return the environment without libpq's own variables, which would redirect clients."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")}

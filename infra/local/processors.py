@@ -13,7 +13,7 @@ LEDGER_WRITER_ROLE = "outbox_ledger_writer"
 def _processor(
     name: str, module: str, layout: Layout, port: int, environment: dict[str, str]
 ) -> Program:
-    """A Python process of ours with a state folder and a health page."""
+    """Return a Python process of ours with a state folder and a health page."""
     return Program(
         name=name,
         command=[sys.executable, "-m", module],
@@ -35,7 +35,7 @@ def worker_program(layout: Layout, number: int) -> Program:
 
 
 def ledger_writer_program(layout: Layout, credentials: Credentials) -> Program:
-    """The one process that posts to the ledger."""
+    """Return the one process that posts to the ledger."""
     url = database_url(layout, LEDGER_WRITER_ROLE, credentials.roles[LEDGER_WRITER_ROLE])
     environment = {"OUTBOX_LEDGER_WRITER_DATABASE_URL": url}
     port = layout.ledger_writer_port

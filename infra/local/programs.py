@@ -44,18 +44,18 @@ class Program:
 
 
 def worker_name(number: int) -> str:
-    """The name of a stream processor, counted from 1; also its identity in the consumer group."""
+    """Return a stream processor's name, counted from 1: its identity in the consumer group."""
     return f"worker-{number}"
 
 
 def _page(name: str, port: int) -> Endpoint:
-    """A process of ours, known by its health page."""
+    """Return a process of ours, known by its health page."""
     address = f"http://{HOST}:{port}"
     return Endpoint(name, port, address, health_url=f"{address}/health")
 
 
 def service_endpoints(layout: Layout) -> list[Endpoint]:
-    """What others have written: PostgreSQL, Kafka, Connect."""
+    """Return what others have written: PostgreSQL, Kafka, Connect."""
     return [
         Endpoint(POSTGRES, layout.postgres_port, f"{HOST}:{layout.postgres_port}"),
         Endpoint(KAFKA, layout.kafka_port, layout.kafka_bootstrap_servers),
@@ -64,7 +64,7 @@ def service_endpoints(layout: Layout) -> list[Endpoint]:
 
 
 def processor_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
-    """What is ours: the stream processors and the ledger writer."""
+    """Return what is ours: the stream processors and the ledger writer."""
     numbers = range(1, workers + 1)
     return [
         *(_page(worker_name(number), layout.worker_port(number)) for number in numbers),
@@ -73,5 +73,5 @@ def processor_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
 
 
 def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
-    """The whole stack, in the order of `outbox status`."""
+    """Return the whole stack, in the order of `outbox status`."""
     return [*service_endpoints(layout), *processor_endpoints(layout, workers)]

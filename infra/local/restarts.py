@@ -26,6 +26,6 @@ class _NoInterface:
 
 
 def make_plugin(_supervisord: Any) -> _NoInterface:
-    """Called by supervisord as it starts (its `rpcinterface_factory`)."""
+    """Subscribe; supervisord calls this as it starts, as an `rpcinterface_factory`."""
     events.subscribe(events.ProcessStateBackoffEvent, _keep_short)
     return _NoInterface()

@@ -61,7 +61,7 @@ def _programs(
     layout: Layout, credentials: Credentials, owner: PostgresOwner, jars: Path, workers: int
 ) -> list[Program]:
     return [
-        postgres_program(layout, owner),
+        postgres_program(owner),
         kafka_program(layout, jars),
         connect_program(layout, jars),
         *(worker_program(layout, number) for number in range(1, workers + 1)),
@@ -87,7 +87,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _chosen_workers(layout: Layout, workers: int | None) -> int:
-    """What was asked for, else what there was; raises StackError out of bounds."""
+    """Return what was asked for, else what there was; raises StackError out of bounds."""
     chosen = known_workers(layout) if workers is None else workers
     if not 1 <= chosen <= MAXIMUM_WORKERS:
         raise StackError(f"{chosen} workers cannot be had: choose from 1 to {MAXIMUM_WORKERS}.")

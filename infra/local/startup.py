@@ -64,7 +64,8 @@ class Startup:
         for stage in done:
             stage.result()
         self._all_healthy(workers)
-        return connector.result()
+        faults: list[str] = connector.result()
+        return faults
 
     def _all_healthy(self, workers: int) -> None:
         """Wait until each processor is healthy at last: one that joins disturbs the others."""

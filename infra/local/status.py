@@ -44,7 +44,7 @@ def known_workers(layout: Layout) -> int:
 
 
 def _supervised(supervisor: Supervisor) -> dict[str, Supervised]:
-    """What supervisord says; nothing if it does not answer."""
+    """Return what supervisord says; nothing if it does not answer."""
     try:
         return {process.name: process for process in supervisor.processes()}
     except UNREACHABLE:

@@ -37,7 +37,7 @@ UNREACHABLE = (OSError, http.client.HTTPException, ProtocolError, Fault)
 
 
 def _escaped(text: str) -> str:
-    """supervisord expands %(name)s in its values."""
+    """Double each percent sign: supervisord expands %(name)s in its values."""
     return text.replace("%", "%%")
 
 
@@ -71,7 +71,7 @@ stdout_logfile_backups=2
 
 
 def supervisord_configuration(layout: Layout, password: str, programs: Iterable[Program]) -> str:
-    """The text of supervisord.conf."""
+    """Return the text of supervisord.conf."""
     user = "user=root\n" if os.geteuid() == 0 else ""
     head = f"""\
 [supervisord]

@@ -18,7 +18,7 @@ SUPERVISORD = "supervisord"
 
 
 def _marked(layout: Layout) -> Iterator[tuple[str, psutil.Process]]:
-    """Processes whose environment says that they are this stack's, each with its name."""
+    """Return processes whose environment says that they are this stack's, each with its name."""
     for process in psutil.process_iter():
         # Other users' processes, and those that end meanwhile, tell us nothing.
         with contextlib.suppress(psutil.Error, OSError):
@@ -28,7 +28,7 @@ def _marked(layout: Layout) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def postmaster(data: Path) -> psutil.Process | None:
-    """The server of a cluster, by its postmaster.pid, unless that is stale.
+    """Return the server of a cluster, by its postmaster.pid, unless that is stale.
 
     PostgreSQL writes its title over its environment, so that the mark cannot be read.
     """
@@ -50,7 +50,7 @@ def _all(layout: Layout) -> list[tuple[str, psutil.Process]]:
 
 
 def running_processes(layout: Layout) -> dict[str, psutil.Process]:
-    """The stack's processes by name, `supervisord` among them."""
+    """Return the stack's processes by name, `supervisord` among them."""
     oldest: dict[str, psutil.Process] = {}
     for name, process in _all(layout):
         # A child carries its parent's mark, and is the younger of them.
