@@ -76,7 +76,7 @@ def fact_of(event: SessionEvent, event_id: str) -> Fact:
                 session_id=event.session_id,
                 evaluated_at=event.evaluated_at,
             )
-        case SessionVoided():
+        case _:
             return VoidedFact(
                 event_id=event_id,
                 session_id=event.session_id,
@@ -111,7 +111,7 @@ def gather(facts: Iterable[Fact]) -> SessionFacts:
                 completed.append(fact)
             case EvaluatedFact():
                 evaluated.append(fact)
-            case VoidedFact():
+            case _:
                 voided.append(fact)
     return SessionFacts(
         completed=tuple(sorted(completed, key=_event_id)),
