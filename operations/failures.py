@@ -1,5 +1,7 @@
 """How a verb fails: an exit code a script can tell apart, and a message a person can act on."""
 
+import errno
+
 import click
 
 PROBLEM = 1
@@ -44,6 +46,13 @@ def explain(error: Exception) -> click.ClickException | None:
         return UnreachableError(str(error))
     if isinstance(error, ConnectorError | DatabaseSetupError):
         return ProblemError(str(error))
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return ProblemError(f"The disk is full: {error}. Free some room, then try again.")
+    if isinstance(error, PermissionError) and error.filename:
+        return ProblemError(
+            f"{error.filename} cannot be used by this user: it belongs to another. Go on as the "
+            "user who made it, or set OUTBOX_HOME to a folder of your own."
+        )
     services = {
         psycopg.OperationalError: "PostgreSQL",
         httpx.TransportError: "An HTTP service of the stack",

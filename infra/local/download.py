@@ -17,6 +17,7 @@ from infra.local.jars import LockedJar, sha256_of
 
 PARALLEL_DOWNLOADS = 6
 ATTEMPTS = 4
+RETRY_SECONDS = 0.5
 TIMEOUT_SECONDS = 30.0
 CHUNK_BYTES = 1 << 16
 PLAIN_REPORT_SECONDS = 2.0
@@ -85,23 +86,35 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, httpx.TransportError)
 
 
+def _bring(client: httpx.Client, jar: LockedJar, url: str, part: Path, advance: Advance) -> None:
+    """Receive and verify one jar as ``part``, trying again after what may pass."""
+    for attempt in range(1, ATTEMPTS + 1):
+        resumed = part.exists()
+        try:
+            _receive(client, url, part, advance)
+            _verify(jar, part, url)
+        except ChecksumError:
+            # What an earlier run left may be damaged: the whole file decides.
+            if not resumed:
+                raise
+            advance(-jar.size_bytes)
+        except (httpx.HTTPError, OSError) as error:
+            if attempt == ATTEMPTS or not _is_passing(error):
+                raise _explain(jar, url, error) from error
+            time.sleep(RETRY_SECONDS * 2**attempt)
+        else:
+            return
+    raise DownloadError(f"{url} was broken off {ATTEMPTS} times. Run it again to go on.")
+
+
 def download(
     client: httpx.Client, jar: LockedJar, directory: Path, repository: str, advance: Advance
 ) -> None:
     """Bring one jar; it appears under its name only once whole and verified."""
     target = directory / jar.relative_path
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".jar.part")
-    url = f"{repository}/{jar.repository_path}"
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _receive(client, url, part, advance)
-            break
-        except (httpx.HTTPError, OSError) as error:
-            if attempt == ATTEMPTS or not _is_passing(error):
-                raise _explain(jar, url, error) from error
-            time.sleep(0.5 * 2**attempt)
-    _verify(jar, part, url)
+    _bring(client, jar, f"{repository}/{jar.repository_path}", part, advance)
     part.replace(target)
 
 

@@ -9,6 +9,9 @@ from infra.local.programs import KAFKA, POSTGRES, Endpoint
 
 PROBE_SECONDS = 2
 
+# Loopback and plain HTTP only: no proxy of the environment, no certificates to load for each.
+_pages = httpx.Client(trust_env=False, verify=False, timeout=PROBE_SECONDS)  # noqa: S501
+
 
 def postgres_answers(database_url: str) -> bool:
     """Whether the server takes a connection and runs a statement."""
@@ -22,7 +25,11 @@ def postgres_answers(database_url: str) -> bool:
 
 def kafka_answers(bootstrap_servers: str) -> bool:
     """Whether the broker gives its metadata."""
-    settings = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+    settings = {
+        "bootstrap.servers": bootstrap_servers,
+        "log_level": 0,
+        "reconnect.backoff.max.ms": 100,  # asked while it starts, the next try should come soon
+    }
     try:
         AdminClient(settings).list_topics(timeout=PROBE_SECONDS)
     except KafkaException:
@@ -33,7 +40,7 @@ def kafka_answers(bootstrap_servers: str) -> bool:
 def page_is_good(url: str) -> bool:
     """Whether a health page answers 200."""
     try:
-        return httpx.get(url, timeout=PROBE_SECONDS).status_code == httpx.codes.OK
+        return _pages.get(url).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

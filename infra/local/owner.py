@@ -127,6 +127,22 @@ def _public_installation(installation: Path, public: Path) -> Path:
     return copy
 
 
+def _directory_for(home: Path, user: str) -> Path:
+    """Choose where the cluster lies: where it is already, else where ``user`` can reach it."""
+    inside, outside = home / "postgres", public_directory(home) / "postgres"
+    if (outside / "data").exists():
+        return outside
+    if reachable_by_others(home):
+        return inside
+    if (inside / "data").exists():
+        raise StackError(
+            f"PostgreSQL's data lies in {inside}, which its user {user} can no longer reach. Let "
+            f"others traverse the folders above it (chmod o+x), or set OUTBOX_POSTGRES_USER."
+        )
+    _ensure_public_directory(home)
+    return outside
+
+
 def postgres_owner(home: Path, installation: Path) -> PostgresOwner:
     """Choose user and folders, and create the folders; raises StackError."""
     home.mkdir(parents=True, exist_ok=True)
@@ -137,10 +153,7 @@ def postgres_owner(home: Path, installation: Path) -> PostgresOwner:
         return PostgresOwner(None, directory, installation)
     user = _unprivileged_user()
     home.chmod(TRAVERSABLE)
-    if reachable_by_others(home):
-        directory = home / "postgres"
-    else:
-        directory = _ensure_public_directory(home) / "postgres"
+    directory = _directory_for(home, user)
     directory.mkdir(mode=0o700, exist_ok=True)
     if not reachable_by_others(installation):
         installation = _public_installation(installation, _ensure_public_directory(home))

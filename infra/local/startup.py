@@ -52,7 +52,8 @@ class Startup:
         services = {endpoint.name: endpoint for endpoint in service_endpoints(self.layout)}
         postgres = pool.submit(self._postgres, services[POSTGRES])
         kafka = pool.submit(self._kafka, services[KAFKA])
-        connect = pool.submit(self._after, [kafka], self._process, services[CONNECT])
+        # Its Java starts meanwhile; it then waits for Kafka by itself.
+        connect = pool.submit(self._process, services[CONNECT])
         topics = pool.submit(self._after, [kafka], self._topics)
         connector = pool.submit(self._after, [postgres, topics, connect], self._connector)
         processors = [
