@@ -49,6 +49,21 @@ def database(postgres_server: PostgresServer, database_template: str) -> Iterato
         yield name
 
 
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: PostgresServer, database_template: str) -> Iterator[str]:
+    """Name of one empty database for tests that change nothing."""
+    with _created(postgres_server, "outbox_test_shared", database_template) as name:
+        yield name
+
+
+@pytest.fixture
+def scratch(postgres_server: PostgresServer, shared_database: str) -> Iterator[psycopg.Connection]:
+    """The superuser on the shared database, in a transaction that is rolled back: quicker."""
+    with psycopg.connect(postgres_server.admin_url_of(shared_database)) as connection:
+        yield connection
+        connection.rollback()
+
+
 @pytest.fixture
 def admin(postgres_server: PostgresServer, database: str) -> Iterator[psycopg.Connection]:
     """The superuser, whom no privilege binds."""

@@ -1,6 +1,6 @@
--- Makes the partition of one UTC day and says whether it did. It never fails for want of a partition:
--- where it cannot be made now, a NOTICE says why, and rows of that day go to (or stay in) the default
--- partition, where every query still finds them.
+-- Makes the partition of one UTC day and says whether it did. Where it cannot be made now, it does
+-- not fail: a NOTICE says why, and rows of that day go to (or stay in) the default partition, where
+-- every query still finds them.
 CREATE FUNCTION create_partition(parent text, day date) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
     -- It waits for whoever reads the default partition, and readers queue up behind it meanwhile.
@@ -27,12 +27,12 @@ BEGIN
     RETURN true;
 EXCEPTION
     WHEN check_violation THEN
-        RAISE NOTICE 'no partition % was made: the default partition already holds rows of that day, '
-            'and they stay there', partition;
+        RAISE NOTICE 'no partition % was made: the default partition already holds rows of that '
+            'day, and they stay there', partition;
         RETURN false;
     WHEN lock_not_available THEN
-        RAISE NOTICE 'no partition % was made: the default partition is in use; call create_partitions '
-            'again later', partition;
+        RAISE NOTICE 'no partition % was made: the default partition is in use; call '
+            'create_partitions again later', partition;
         RETURN false;
 END
 $$;

@@ -1,5 +1,5 @@
--- Status of the open or dismissed exception that keeps an event, or its session's or package's bill,
--- from the ledger; null where there is none. What a person must look at comes first.
+-- Status of the open or dismissed exception that keeps an event, or its session's or package's
+-- bill, from the ledger; null where there is none. What a person must look at comes first.
 -- A conflict is about the event it names: the bill of the events that agree does not wait for it.
 CREATE FUNCTION exception_of_bill(wanted_event uuid, wanted_session text, wanted_package text)
     RETURNS text

@@ -12,10 +12,12 @@ BEGIN
     IF NEW.kind = 'reversal' AND NEW.reverses IS NOT NULL THEN
         SELECT * INTO reversed FROM mentor_payable_ledgers WHERE id = NEW.reverses;
         IF NOT FOUND THEN
-            RAISE EXCEPTION 'ledger entry % cannot be reversed: there is no such entry', NEW.reverses
+            RAISE EXCEPTION 'ledger entry % cannot be reversed: there is no such entry',
+                NEW.reverses
                 USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'reverses';
         ELSIF reversed.kind = 'reversal' THEN
-            RAISE EXCEPTION 'ledger entry % cannot be reversed: it is a reversal itself', NEW.reverses
+            RAISE EXCEPTION 'ledger entry % cannot be reversed: it is a reversal itself',
+                NEW.reverses
                 USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, COLUMN = 'reverses',
                 HINT = 'Post a correction instead.';
         ELSIF (NEW.mentor_id, NEW.contract_id, NEW.student_id, NEW.session_id,
@@ -34,8 +36,8 @@ BEGIN
           AND (reversal.session_id = NEW.session_id
                OR reversal.service_package_id = NEW.service_package_id)
     ) THEN
-        RAISE EXCEPTION 'ledger entry % corrects nothing: no entry of its session or package is reversed',
-            NEW.id
+        RAISE EXCEPTION 'ledger entry % corrects nothing: no entry of its session or package is '
+            'reversed', NEW.id
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME,
             HINT = 'Post the reversal first, in the same transaction.';
     END IF;

@@ -1,8 +1,8 @@
 -- A session can be paid by one unreversed entry only. The revision is counted here: 0 for the first
 -- entry that pays the session, 1 for its correction, and so on. Of two transactions that pay the
 -- same session at once, the primary key (session_id, revision) stops the second.
--- An entry is never deleted, so that looking it up once, here, does what a foreign key would, without
--- its lock on every ledger row.
+-- An entry is never deleted, so that looking it up once, here, does what a foreign key would,
+-- without its lock on every ledger row.
 CREATE FUNCTION prepare_ledger_entry_session() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
     AS $$
@@ -12,8 +12,8 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM mentor_payable_ledgers WHERE id = NEW.entry_id AND kind <> 'reversal'
     ) THEN
-        RAISE EXCEPTION 'session % cannot be paid by %: there is no such ledger entry, or it is a reversal',
-            NEW.session_id, NEW.entry_id
+        RAISE EXCEPTION 'session % cannot be paid by %: there is no such ledger entry, or it is a '
+            'reversal', NEW.session_id, NEW.entry_id
             USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'entry_id';
     END IF;
     SELECT count(*), (array_agg(paid.entry_id) FILTER (WHERE reversal.id IS NULL))[1]

@@ -7,7 +7,9 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'restrict_violation',
         MESSAGE = TG_ARGV[0],
-        DETAIL = format('%s on %I is refused for every role, its owner included.', TG_OP, TG_TABLE_NAME),
+        DETAIL = format(
+            '%s on %I is refused for every role, its owner included.', TG_OP, TG_TABLE_NAME
+        ),
         SCHEMA = TG_TABLE_SCHEMA,
         TABLE = TG_TABLE_NAME;
 END

@@ -1,5 +1,5 @@
--- Reads everything. The functions are those of the view's column `billing`, which run with the rights
--- of whoever selects it.
+-- Reads everything. The functions are those of the column `billing`: a view lends the rights of
+-- its owner on tables, but not on functions.
 GRANT USAGE ON SCHEMA public TO outbox_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO outbox_auditor;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO outbox_auditor;

@@ -1,4 +1,4 @@
--- Whatever could not be billed, and what became of it. Nothing else waits behind a row of this table.
+-- Whatever could not be billed, and what became of it. Nothing else ever waits behind a row here.
 CREATE TABLE billing_exceptions (
     id uuid PRIMARY KEY,
     reason text NOT NULL CHECK (reason IN (

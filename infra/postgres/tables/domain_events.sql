@@ -13,11 +13,15 @@ CREATE TABLE domain_events (
 ) PARTITION BY RANGE (created_at);
 
 COMMENT ON TABLE domain_events IS 'Insert here what happened; everything else follows from it.';
-COMMENT ON COLUMN domain_events.id IS 'The identity of the event everywhere; belongs to the database.';
-COMMENT ON COLUMN domain_events.aggregate_type IS 'Routes the event to the topic events.<aggregate_type>.';
-COMMENT ON COLUMN domain_events.aggregate_id IS 'Key in Kafka: events of one aggregate keep their order.';
+COMMENT ON COLUMN domain_events.id IS
+    'The identity of the event everywhere; belongs to the database.';
+COMMENT ON COLUMN domain_events.aggregate_type IS
+    'Routes the event to the topic events.<aggregate_type>.';
+COMMENT ON COLUMN domain_events.aggregate_id IS
+    'Key in Kafka: events of one aggregate keep their order.';
 COMMENT ON COLUMN domain_events.traceparent IS 'W3C trace context, if the application has one.';
-COMMENT ON COLUMN domain_events.created_at IS 'Clock of the database at the insert; belongs to the database.';
+COMMENT ON COLUMN domain_events.created_at IS
+    'Clock of the database at the insert; belongs to the database.';
 
 CREATE INDEX domain_events_aggregate_index ON domain_events (aggregate_type, aggregate_id, id);
 
@@ -37,10 +41,10 @@ CREATE TRIGGER check_event BEFORE INSERT ON domain_events
 
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON domain_events
     FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('an event is never changed: it happened; old days are dropped whole');
+    EXECUTE FUNCTION refuse_change('an event is never changed: old days are dropped whole');
 CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON domain_events
     FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('an event is never changed: it happened; old days are dropped whole');
+    EXECUTE FUNCTION refuse_change('an event is never changed: old days are dropped whole');
 
 -- ALWAYS: a session may not switch them off with session_replication_role.
 ALTER TABLE domain_events ENABLE ALWAYS TRIGGER check_event;

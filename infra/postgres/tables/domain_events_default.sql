@@ -1,4 +1,5 @@
--- Takes the events of a day that has no partition: an application's insert never fails for want of one.
+-- Takes the events of a day that has no partition, so that an application's insert never fails for
+-- want of one.
 CREATE TABLE domain_events_default PARTITION OF domain_events DEFAULT;
 
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON domain_events_default

@@ -1,5 +1,5 @@
--- What is owed to mentors. Immutable: a wrong entry is taken back by a reversal, and replaced, if at
--- all, by a correction posted in the same transaction.
+-- What is owed to mentors. Immutable: a wrong entry is taken back by a reversal, and replaced, if
+-- at all, by a correction posted in the same transaction.
 -- `reverses` is set on a reversal only: a correction replaces an entry, but it is the reversal that
 -- takes it back. So an entry is reversed exactly if some row's `reverses` names it, and at most one
 -- does; what a correction replaces is the reversed entry of the same session or package.

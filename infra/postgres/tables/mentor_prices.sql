@@ -1,5 +1,5 @@
--- What a mentor is paid for a session type or a package, from when on. Append-only: a new price is a
--- new row, and a bill keeps the price it was posted with.
+-- What a mentor is paid for a session type or a package, from when on. Append-only: a new price is
+-- a new row, and a bill keeps the price it was posted with.
 CREATE TABLE mentor_prices (
     mentor_id text NOT NULL CHECK (mentor_id <> ''),
     price_code text NOT NULL CHECK (price_code <> ''),
@@ -13,15 +13,16 @@ CREATE TABLE mentor_prices (
     )
 );
 
-COMMENT ON COLUMN mentor_prices.price_code IS 'sessionType of a session, or packageCode of a package.';
+COMMENT ON COLUMN mentor_prices.price_code IS
+    'sessionType of a session, or packageCode of a package.';
 COMMENT ON COLUMN mentor_prices.amount_minor IS 'In minor units of the currency (cents).';
 
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON mentor_prices
     FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('a price is never changed: insert one with a later effective_from');
+    EXECUTE FUNCTION refuse_change('a price is never changed: insert one that is effective later');
 CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON mentor_prices
     FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('a price is never changed: insert one with a later effective_from');
+    EXECUTE FUNCTION refuse_change('a price is never changed: insert one that is effective later');
 
 ALTER TABLE mentor_prices ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE mentor_prices ENABLE ALWAYS TRIGGER refuse_statement;

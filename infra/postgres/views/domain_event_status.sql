@@ -1,7 +1,7 @@
 -- Every event with what became of it: seen in Kafka or not, billed or not, how often tried.
--- Made for two uses: the figures of the last hour over millions of rows (so status costs one join and
--- one hashed look-up), and the history of one contract, session, package or mentor (so everything
--- else is looked up row by row, and only where it is selected).
+-- Made for two uses: the figures of the last hour over millions of rows (so status costs one join
+-- and one hashed look-up), and the history of one contract, session, package or mentor (so all the
+-- rest is looked up row by row, and only where it is selected).
 CREATE VIEW domain_event_status AS
 SELECT
     event.id,
