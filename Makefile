@@ -73,7 +73,9 @@ lock: install ## Resolve all dependencies anew: Python packages and jars
 clean: ## Stop the local stack and delete it, its data, and .venv
 	@if [ -x $(RUN)/outbox ]; then \
 		$(RUN)/outbox down --purge; \
-		OUTBOX_HOME="$(CURDIR)/.outbox-test" $(RUN)/outbox down --purge; \
+		for home in .outbox-*/; do \
+			[ ! -d "$$home" ] || OUTBOX_HOME="$(CURDIR)/$${home%/}" $(RUN)/outbox down --purge; \
+		done; \
 	fi
 	@rm -rf $(VENV) build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 

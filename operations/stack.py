@@ -1,6 +1,5 @@
 """`outbox up`, `down`, `status`, `env`: the local stack."""
 
-import signal
 import time
 from dataclasses import asdict
 
@@ -12,12 +11,7 @@ from infra.local.stack import bring_up, take_down
 from infra.local.status import RUNNING, process_statuses
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table_or_json, say
-
-
-def _interrupt_on_termination() -> None:
-    """Let TERM and a closed terminal end a start as Ctrl-C does: everything stopped again."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+from operations.termination import interrupt_on_termination
 
 
 @click.command()
@@ -32,7 +26,7 @@ def up(ctx: click.Context, workers: int | None) -> None:
 
     What runs already is left alone, so it may be called again, also to change --workers.
     """
-    _interrupt_on_termination()
+    interrupt_on_termination()
     started = time.monotonic()
 
     def report(stage: str) -> None:

@@ -115,16 +115,34 @@ def _ensure_public_directory(home: Path) -> Path:
     return directory
 
 
+def _open_to_others(directory: Path) -> None:
+    """Let anyone read what its owner may read, and run or enter what its owner may."""
+    for path in (directory, *directory.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & stat.S_IRWXU & ~stat.S_IWUSR) >> 6)
+
+
 def _public_installation(installation: Path, public: Path) -> Path:
-    """Return a copy of the programs that the unprivileged user can reach, made once."""
-    stamp = hashlib.sha256(os.fsencode(installation)).hexdigest()[:16]
-    copy = public / f"{installation.name}-{stamp}"
+    """Return a copy of the programs that the unprivileged user can reach, made once.
+
+    A wheel keeps the libraries that it brings in a folder beside its package, and its programs
+    look for them by that relative path: both are copied, in the same places.
+    """
+    package = installation.parent
+    version = (installation / "bin" / "postgres").stat().st_mtime_ns
+    stamp = hashlib.sha256(f"{installation} {version}".encode()).hexdigest()[:16]
+    copy = public / f"programs-{stamp}"
     if not copy.exists():
         fresh = copy.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(installation, fresh, symlinks=True)
+        relative = installation.relative_to(package.parent)
+        shutil.copytree(installation, fresh / relative, symlinks=True)
+        for libraries in package.parent.glob(f"{package.name}*.libs"):
+            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
+        _open_to_others(fresh)
         fresh.replace(copy)
-    return copy
+    return copy / installation.relative_to(package.parent)
 
 
 def _directory_for(home: Path, user: str) -> Path:
@@ -155,7 +173,7 @@ def postgres_owner(home: Path, installation: Path) -> PostgresOwner:
     home.chmod(TRAVERSABLE)
     directory = _directory_for(home, user)
     directory.mkdir(mode=0o700, exist_ok=True)
-    if not reachable_by_others(installation):
+    if not reachable_by_others(installation / "bin" / "postgres"):
         installation = _public_installation(installation, _ensure_public_directory(home))
     owner = PostgresOwner(user, directory, installation)
     owner.give(directory)

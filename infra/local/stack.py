@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.local.connect import connect_program, prepare_connect, write_connector_secrets
 from infra.local.credentials import Credentials, ensure_credentials
-from infra.local.environment import require_environment, write_environment
+from infra.local.environment import write_environment
 from infra.local.errors import DiskFullError, StackError
 from infra.local.exclusive import alone, alone_at_last
 from infra.local.jars import ensure_jars
@@ -94,7 +94,7 @@ def _chosen_workers(layout: Layout, workers: int | None) -> int:
     return chosen
 
 
-def _prepare(
+def prepare(
     layout: Layout,
     credentials: Credentials,
     supervisor: Supervisor,
@@ -148,7 +148,7 @@ def bring_up(layout: Layout, workers: int | None = None, report: Report = print)
             report(f"stopped what an earlier run had left: {', '.join(left)}")
         running = [row.name for row in supervisor.processes() if row.pid] if was_up else []
         _require_ports(layout, chosen, running)
-        startup = _prepare(layout, credentials, supervisor, chosen, report)
+        startup = prepare(layout, credentials, supervisor, chosen, report)
         faults = _start(startup, chosen, was_up=was_up)
         write_environment(layout, credentials)
         return faults
@@ -159,21 +159,13 @@ def take_down(layout: Layout, *, purge: bool = False) -> list[str]:
 
     An `outbox up` that is at work is interrupted. Raises BusyError if it does not end.
     """
-    if not layout.home.exists():
-        return sweep(layout)
-    with alone_at_last(layout.home, "down"):
-        stopped = stop_all(layout)
-        if purge:
-            for directory in (layout.home, public_directory(layout.home)):
-                if directory.exists():
-                    shutil.rmtree(directory)
-        return stopped
-
-
-def start_services(layout: Layout) -> dict[str, str | None]:
-    """bring_up under its first name; returns what `outbox env` prints."""
-    bring_up(layout)
-    return dict(require_environment(layout))
-
-
-stop = take_down
+    if layout.home.exists():
+        with alone_at_last(layout.home, "down"):
+            stopped = stop_all(layout)
+    else:
+        stopped = sweep(layout)
+    if purge:
+        for directory in (layout.home, public_directory(layout.home)):
+            if directory.exists():
+                shutil.rmtree(directory)
+    return stopped

@@ -27,7 +27,8 @@ PROCESS_MARK = "OUTBOX_SUPERVISED_PROCESS"
 """Likewise: the process's name in `outbox status`."""
 
 START_SECONDS = 15
-CALL_SECONDS = 30
+CALL_SECONDS = 5.0
+STOP_PATIENCE_SECONDS = 60.0
 LOG_BYTES = 10_000_000
 USER = "outbox"
 IDENTIFIER = "outbox"
@@ -169,8 +170,8 @@ class Supervisor:
     def apply(self) -> None:
         """Take up a changed configuration: stop what is gone from it, know what is new."""
         added, changed, removed = self._call("reloadConfig")[0]
+        self.stop([*removed, *changed], STOP_PATIENCE_SECONDS)
         for name in [*removed, *changed]:
-            self._call("stopProcessGroup", name)
             self._call("removeProcessGroup", name)
         for name in [*added, *changed]:
             self._call("addProcessGroup", name)
