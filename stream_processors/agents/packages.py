@@ -30,15 +30,15 @@ class PackagesAgent:
         """
         try:
             session = codec.decode(record.value or b"", PackageSession)
-            _add_facts(facts, session)
         except Undecodable as error:
             return [record_report("undecodable", record, str(error), None)]
-        except FactContradictedError as error:
-            return [record_report("unprocessable", record, str(error), None)]
+        contradictions = "; ".join(_add_facts(facts, session))
+        contradicted = (contradictions,) if contradictions else ()
         package_id = session.service_package_id
         decision = decide_package(package_id, gather_by_session(facts_about(facts, package_id)))
         payable = () if decision.payable is None else (decision.payable,)
         return [
+            *(record_report("unprocessable", record, error, None) for error in contradicted),
             *(payable_record(owed, trace_of(record)) for owed in payable),
             *map(report_record, decision.reports),
         ]
@@ -49,6 +49,10 @@ class PackagesAgent:
         return record_report("unprocessable", record, error, None)
 
 
-def _add_facts(facts: PendingFacts, session: PackageSession) -> None:
+def _add_facts(facts: PendingFacts, session: PackageSession) -> Iterable[str]:
+    """Add all that is not known yet; yield what contradicts what is, so that the rest counts."""
     for fact in SessionFacts(session.completed, session.evaluated, session.voided):
-        add_fact(facts, package_fact_key(session.service_package_id, fact), fact)
+        try:
+            add_fact(facts, package_fact_key(session.service_package_id, fact), fact)
+        except FactContradictedError as error:
+            yield str(error)
