@@ -43,8 +43,6 @@ def url_of_database(url: str, database: str) -> str:
 def bootstrap(admin_url: str, passwords: Mapping[str, str], database: str = DATABASE) -> None:
     """Make the roles and the database, its settings, and who may connect. Idempotent.
 
-    Settings and rights of a database are not copied from its template: call this for a clone, too.
-
     `admin_url`: a superuser's connection string, to any database of the server. `passwords`: one
     for each of ROLES; those of roles that exist already are set anew.
 
@@ -93,13 +91,21 @@ def _make_role(
 
 def _make_database(connection: psycopg.Connection[tuple[object, ...]], database: str) -> None:
     exists = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
-    name = sql.Identifier(database)
     if exists is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
-                name, sql.Identifier(OWNER)
+                sql.Identifier(database), sql.Identifier(OWNER)
             )
         )
+    configure_database(connection, database)
+
+
+def configure_database(connection: psycopg.Connection[tuple[object, ...]], database: str) -> None:
+    """Set what belongs to a database itself and is not copied from its template.
+
+    `connection`: a superuser's, to any database of the server.
+    """
+    name = sql.Identifier(database)
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     connection.execute(
         sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
@@ -107,9 +113,7 @@ def _make_database(connection: psycopg.Connection[tuple[object, ...]], database:
         )
     )
     # Events and receipts have the same days: joined day by day, a day out of range costs nothing.
-    connection.execute(
-        sql.SQL("ALTER DATABASE {} SET enable_partitionwise_join = on").format(name)
-    )
+    connection.execute(sql.SQL("ALTER DATABASE {} SET enable_partitionwise_join = on").format(name))
 
 
 def apply_migrations(database_url: str) -> list[str]:

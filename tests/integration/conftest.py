@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from infra.postgres.migrate import OWNER, apply_migrations, bootstrap
+from infra.postgres.migrate import OWNER, apply_migrations, bootstrap, configure_database
 from tests.postgres_server import PostgresServer
 
 TEMPLATE = "outbox_test_template"
@@ -22,11 +22,11 @@ def _created(server: PostgresServer, name: str, template: str) -> Iterator[str]:
     database = sql.Identifier(name)
     with psycopg.connect(server.admin_url, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy").format(
                 database, sql.Identifier(OWNER), sql.Identifier(template)
             )
         )
-    bootstrap(server.admin_url, server.passwords, name)
+        configure_database(admin, name)
     try:
         yield name
     finally:

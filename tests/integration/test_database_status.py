@@ -56,89 +56,89 @@ def test_the_columns_are_those_of_the_interface(scratch: psycopg.Connection) -> 
 
 
 def test_an_event_is_pending_until_its_receipt_and_published_after(
-    owner: psycopg.Connection,
+    scratch: psycopg.Connection,
 ) -> None:
-    event = complete(owner, "session-1")
-    assert column(owner, "status", event) == "pending"
-    assert column(owner, "published_at", event) is None
-    deliver(owner, event)
-    assert column(owner, "status", event) == "published"
-    assert column(owner, "published_at", event) > event.created_at
+    event = complete(scratch, "session-1")
+    assert column(scratch, "status", event) == "pending"
+    assert column(scratch, "published_at", event) is None
+    deliver(scratch, event)
+    assert column(scratch, "status", event) == "published"
+    assert column(scratch, "published_at", event) > event.created_at
 
 
-def test_an_event_is_shown_as_it_was_written(owner: psycopg.Connection) -> None:
-    event = complete(owner, "session-1", note="é \\ 🎓", durationMinutes=45.5)
+def test_an_event_is_shown_as_it_was_written(scratch: psycopg.Connection) -> None:
+    event = complete(scratch, "session-1", note="é \\ 🎓", durationMinutes=45.5)
     payload = completed_payload("session-1", note="é \\ 🎓", durationMinutes=45.5)
-    assert column(owner, "payload", event) == payload
-    assert column(owner, "created_at", event) == event.created_at
-    assert column(owner, "event_type", event) == "services.session.completed"
-    assert column(owner, "(aggregate_type, aggregate_id)", event) == ("session", "session-1")
+    assert column(scratch, "payload", event) == payload
+    assert column(scratch, "created_at", event) == event.created_at
+    assert column(scratch, "event_type", event) == "services.session.completed"
+    assert column(scratch, "(aggregate_type, aggregate_id)", event) == ("session", "session-1")
 
 
 @pytest.mark.parametrize("delivered", [True, False])
 def test_an_event_is_failed_while_its_exception_is(
-    owner: psycopg.Connection, *, delivered: bool
+    scratch: psycopg.Connection, *, delivered: bool
 ) -> None:
-    event = complete(owner, "session-1")
+    event = complete(scratch, "session-1")
     if delivered:
-        deliver(owner, event)
-    insert_exception(owner, source_event_id=event.id)
-    assert column(owner, "status", event) == "failed"
-    owner.execute("UPDATE billing_exceptions SET status = 'resolved'")
-    assert column(owner, "status", event) == ("published" if delivered else "pending")
+        deliver(scratch, event)
+    insert_exception(scratch, source_event_id=event.id)
+    assert column(scratch, "status", event) == "failed"
+    scratch.execute("UPDATE billing_exceptions SET status = 'resolved'")
+    assert column(scratch, "status", event) == ("published" if delivered else "pending")
 
 
-def test_a_retrying_exception_fails_nothing(owner: psycopg.Connection) -> None:
-    event = complete(owner, "session-1")
+def test_a_retrying_exception_fails_nothing(scratch: psycopg.Connection) -> None:
+    event = complete(scratch, "session-1")
     insert_exception(
-        owner, source_event_id=event.id, status="retrying", next_attempt_at="2026-03-01T12:00:02Z"
+        scratch, source_event_id=event.id, status="retrying", next_attempt_at="2026-03-01T12:00:02Z"
     )
-    assert column(owner, "status", event) == "pending"
+    assert column(scratch, "status", event) == "pending"
 
 
 @pytest.mark.parametrize(("attempts", "retries"), [(0, 0), (1, 0), (2, 1), (4, 3)])
 def test_the_first_attempt_is_no_retry(
-    owner: psycopg.Connection, attempts: int, retries: int
+    scratch: psycopg.Connection, attempts: int, retries: int
 ) -> None:
-    event = complete(owner, "session-1")
-    insert_exception(owner, source_event_id=event.id, attempts=attempts)
-    assert column(owner, "retry_count", event) == retries
+    event = complete(scratch, "session-1")
+    insert_exception(scratch, source_event_id=event.id, attempts=attempts)
+    assert column(scratch, "retry_count", event) == retries
 
 
 def test_an_event_without_an_exception_has_no_retries_and_no_error(
-    owner: psycopg.Connection,
+    scratch: psycopg.Connection,
 ) -> None:
-    event = complete(owner, "session-1")
-    insert_exception(owner, source_event_id=uuid.uuid4())
-    assert column(owner, "retry_count", event) == 0
-    assert column(owner, "last_error", event) is None
+    event = complete(scratch, "session-1")
+    insert_exception(scratch, source_event_id=uuid.uuid4())
+    assert column(scratch, "retry_count", event) == 0
+    assert column(scratch, "last_error", event) is None
 
 
-def test_the_last_error_is_that_of_the_latest_open_exception(owner: psycopg.Connection) -> None:
-    event = complete(owner, "session-1")
-    insert_exception(owner, source_event_id=event.id, last_error="first")
-    latest = insert_exception(owner, source_event_id=event.id, last_error="second")
-    assert column(owner, "last_error", event) == "second"
-    owner.execute("UPDATE billing_exceptions SET status = 'resolved' WHERE id = %s", [latest])
-    assert column(owner, "last_error", event) == "first"
+def test_the_last_error_is_that_of_the_latest_open_exception(scratch: psycopg.Connection) -> None:
+    event = complete(scratch, "session-1")
+    insert_exception(scratch, source_event_id=event.id, last_error="first")
+    latest = insert_exception(scratch, source_event_id=event.id, last_error="second")
+    assert column(scratch, "last_error", event) == "second"
+    scratch.execute("UPDATE billing_exceptions SET status = 'resolved' WHERE id = %s", [latest])
+    assert column(scratch, "last_error", event) == "first"
 
 
-def test_an_event_has_one_row_however_many_exceptions_it_has(owner: psycopg.Connection) -> None:
-    event = complete(owner, "session-1")
-    deliver(owner, event)
+def test_an_event_has_one_row_however_many_exceptions_it_has(scratch: psycopg.Connection) -> None:
+    event = complete(scratch, "session-1")
+    deliver(scratch, event)
     for reason in ("session_conflict", "price_missing", "ledger_conflict"):
-        insert_exception(owner, source_event_id=event.id, reason=reason)
-    assert owner.execute("SELECT count(*) FROM domain_event_status").fetchone() == (1,)
+        insert_exception(scratch, source_event_id=event.id, reason=reason)
+    assert scratch.execute("SELECT count(*) FROM domain_event_status").fetchone() == (1,)
 
 
-def test_the_last_hour_counts_and_averages_by_status(owner: psycopg.Connection) -> None:
-    owner.execute(MANY_EVENTS, {"age": "10 minutes", "count": 30})
-    owner.execute(THEIR_RECEIPTS)
-    owner.execute(MANY_EVENTS, {"age": "2 hours", "count": 50})
-    pending = complete(owner, "session-1")
-    failed = complete(owner, "session-2")
-    insert_exception(owner, source_event_id=failed.id)
-    rows = owner.execute(LAST_HOUR).fetchall()
+def test_the_last_hour_counts_and_averages_by_status(scratch: psycopg.Connection) -> None:
+    scratch.execute(MANY_EVENTS, {"age": "10 minutes", "count": 30})
+    scratch.execute(THEIR_RECEIPTS)
+    scratch.execute(MANY_EVENTS, {"age": "2 hours", "count": 50})
+    pending = complete(scratch, "session-1")
+    failed = complete(scratch, "session-2")
+    insert_exception(scratch, source_event_id=failed.id)
+    rows = scratch.execute(LAST_HOUR).fetchall()
     assert pending.id != failed.id
     assert {status: (count, average) for status, count, average in rows} == {
         "pending": (1, None),
@@ -177,14 +177,14 @@ def _scans(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node, *below] if "Relation Name" in node else below
 
 
-def test_billing_is_computed_only_where_it_is_asked_for(owner: psycopg.Connection) -> None:
-    complete(owner, "session-1")
-    owner.execute("ALTER FUNCTION domain_event_billing(uuid, text, text, jsonb) RENAME TO hidden")
-    owner.execute(
+def test_billing_is_computed_only_where_it_is_asked_for(scratch: psycopg.Connection) -> None:
+    complete(scratch, "session-1")
+    scratch.execute("ALTER FUNCTION domain_event_billing(uuid, text, text, jsonb) RENAME TO hidden")
+    scratch.execute(
         "CREATE OR REPLACE FUNCTION hidden(event_id uuid, event_type text, aggregate_id text, "
         "payload jsonb) RETURNS text LANGUAGE plpgsql STABLE AS "
         "$$ BEGIN RAISE EXCEPTION 'asked for'; END $$"
     )
-    owner.execute("SELECT id, status, retry_count, last_error FROM domain_event_status")
+    scratch.execute("SELECT id, status, retry_count, last_error FROM domain_event_status")
     with pytest.raises(psycopg.errors.RaiseException, match="asked for"):
-        owner.execute("SELECT billing FROM domain_event_status")
+        scratch.execute("SELECT billing FROM domain_event_status")
