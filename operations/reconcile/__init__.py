@@ -1,0 +1,5 @@
+"""`outbox reconcile`: the ledger beside an independent statement of what should be in it."""
+
+from operations.reconcile.command import reconcile, reconcile_now
+
+__all__ = ["reconcile", "reconcile_now"]

@@ -1,0 +1,55 @@
+"""Events that never reached Kafka: those without a receipt, once that can be said for certain."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+
+from operations.reconcile.comparison import events_without_receipt, still_without_receipt
+from operations.reconcile.positions import Positions
+from operations.reconcile.stages import Passage, Stage, wait_until_passed
+from schemas.topics import TOPICS
+from stream_processors.ledger.groups import RECEIPTS_GROUP
+
+_POLL_SECONDS = 0.5
+RECEIPTS = Stage(
+    "The ledger writer",
+    RECEIPTS_GROUP,
+    tuple(topic.name for topic in TOPICS if topic.name.startswith("events.")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Which events are undelivered; `late` says why it cannot be known, where that is so."""
+
+    undelivered: set[UUID]
+    late: Passage | None = None
+
+
+def find_undelivered(
+    connection: psycopg.Connection,
+    positions: Positions,
+    grace_seconds: float,
+    wait_seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Delivery:
+    """Find the events that have been committed for `grace_seconds` and are not in Kafka.
+
+    created_at is not the commit: a long transaction shows events that look old. So candidates are
+    given the whole time again from when they were first seen; and what the ledger writer has not
+    read yet is not called undelivered. Waits only where there is a candidate.
+    """
+    candidates = events_without_receipt(connection, grace_seconds)
+    deadline = time.monotonic() + grace_seconds
+    while candidates and time.monotonic() < deadline:
+        sleep(_POLL_SECONDS)
+        candidates = still_without_receipt(connection, candidates)
+    if not candidates:
+        return Delivery(set())
+    passage = wait_until_passed(positions, RECEIPTS, positions.ends(RECEIPTS.topics), wait_seconds)
+    if passage.behind:
+        return Delivery(set(), passage)
+    return Delivery(still_without_receipt(connection, candidates))

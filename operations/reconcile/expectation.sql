@@ -1,0 +1,162 @@
+-- The rules of INTERFACE.md, "What is billed", stated a second time. They share nothing with the
+-- code that bills, so that a mistake there cannot hide here. All events are read: a package may
+-- have begun long ago. First part of one statement; ledger.sql and verdict.sql go on.
+--
+-- Parameters: partitions, offsets: where the processors' committed offsets stand in events.session;
+-- lagging: a later stage has not caught up, so that what is not there is not missing yet;
+-- undelivered: ids of events that have been committed for too long without a receipt.
+WITH
+progress AS (
+    SELECT * FROM unnest(%(partitions)s::int[], %(offsets)s::bigint[]) AS at (partition, committed)
+),
+event AS MATERIALIZED (
+    SELECT
+        written.id,
+        written.created_at,
+        written.aggregate_type,
+        written.aggregate_id COLLATE "C" AS session_id,
+        written.event_type,
+        receipt.event_id IS NULL AND written.id = ANY(%(undelivered)s::uuid[]) AS undelivered,
+        -- The processors have passed it, and what they said of it has arrived.
+        coalesce(receipt."offset" < progress.committed, false) AND NOT %(lagging)s AS judged,
+        written.payload ->> 'contractId' AS contract_id,
+        written.payload ->> 'mentorId' AS mentor_id,
+        written.payload ->> 'studentId' AS student_id,
+        written.payload ->> 'sessionType' AS session_type,
+        (written.payload ->> 'requiredEvaluation')::boolean AS required_evaluation,
+        CASE written.event_type
+            WHEN 'services.session.completed'
+                THEN rfc3339_instant(written.payload ->> 'completedAt')
+            WHEN 'services.session.evaluated'
+                THEN rfc3339_instant(written.payload ->> 'evaluatedAt')
+        END AS happened_at,
+        (written.payload ->> 'servicePackageId') COLLATE "C" AS package_id,
+        written.payload ->> 'packageCode' AS package_code,
+        (written.payload ->> 'packageTotalSessions')::numeric AS package_total,
+        CASE written.event_type
+            WHEN 'services.session.voided' THEN lower(written.payload ->> 'eventId')::uuid
+        END AS voided_id
+    FROM domain_events AS written
+    LEFT JOIN domain_event_deliveries AS receipt
+        ON receipt.event_id = written.id
+        AND receipt.event_created_at = written.created_at
+        AND receipt.topic = 'events.' || written.aggregate_type
+    LEFT JOIN progress
+        ON progress.partition = receipt.partition AND receipt.topic = 'events.session'
+),
+-- A session is settled once every event of it can be judged: until then it is in flight.
+session_progress AS MATERIALIZED (
+    SELECT session_id, bool_and(judged) AS settled, bool_or(undelivered) AS undelivered
+    FROM event
+    WHERE aggregate_type = 'session'
+    GROUP BY session_id
+),
+package_progress AS (
+    SELECT
+        named.package_id,
+        bool_and(session_progress.settled) AS settled,
+        bool_or(session_progress.undelivered) AS undelivered
+    FROM (
+        SELECT DISTINCT package_id, session_id
+        FROM event
+        WHERE event_type = 'services.session.completed' AND package_id IS NOT NULL
+    ) AS named
+    JOIN session_progress USING (session_id)
+    GROUP BY named.package_id
+),
+-- Of several completed or evaluated events of a session, the one with the smallest id counts.
+counting AS (
+    SELECT DISTINCT ON (event.session_id, event.event_type) event.*
+    FROM event
+    LEFT JOIN (
+        SELECT session_id, voided_id FROM event WHERE voided_id IS NOT NULL
+    ) AS decision
+        ON decision.session_id = event.session_id AND decision.voided_id = event.id
+    WHERE event.event_type IN ('services.session.completed', 'services.session.evaluated')
+      AND decision.voided_id IS NULL
+    ORDER BY event.session_id, event.event_type, event.id
+),
+-- A session with requiredEvaluation is not billable before it is evaluated.
+session AS MATERIALIZED (
+    SELECT
+        completed.*,
+        NOT completed.required_evaluation OR evaluated.id IS NOT NULL AS billable,
+        CASE WHEN completed.required_evaluation THEN evaluated.id ELSE completed.id END
+            AS source_event_id,
+        CASE WHEN completed.required_evaluation THEN evaluated.happened_at
+             ELSE completed.happened_at END AS occurred_at,
+        -- When it fell due: it needs the completion as well as the evaluation.
+        CASE WHEN completed.required_evaluation
+             THEN greatest(completed.created_at, evaluated.created_at)
+             ELSE completed.created_at END AS due_at
+    FROM counting AS completed
+    LEFT JOIN counting AS evaluated
+        ON evaluated.session_id = completed.session_id
+        AND evaluated.event_type = 'services.session.evaluated'
+    WHERE completed.event_type = 'services.session.completed'
+),
+-- A package's terms are those of its completed event with the smallest id.
+terms AS MATERIALIZED (
+    SELECT DISTINCT ON (package_id)
+        package_id, mentor_id, contract_id, student_id, package_code, package_total, created_at
+    FROM session
+    WHERE package_id IS NOT NULL
+    ORDER BY package_id, id
+),
+candidate AS (
+    SELECT
+        session.*,
+        row_number() OVER (PARTITION BY session.package_id ORDER BY session.id) AS place,
+        count(*) OVER (PARTITION BY session.package_id) AS candidates
+    FROM session
+    JOIN terms USING (package_id, mentor_id, contract_id, student_id, package_code, package_total)
+    WHERE session.billable
+),
+package_bill AS MATERIALIZED (
+    SELECT
+        package_id,
+        mentor_id,
+        contract_id,
+        student_id,
+        package_code,
+        max(occurred_at) AS occurred_at,
+        (array_agg(source_event_id ORDER BY occurred_at DESC, session_id DESC))[1]
+            AS source_event_id,
+        array_agg(session_id ORDER BY session_id) AS members,
+        array_agg(id) || array_agg(source_event_id) AS events,
+        max(due_at) AS due_at
+    FROM candidate
+    WHERE place <= package_total AND candidates >= package_total
+    GROUP BY package_id, mentor_id, contract_id, student_id, package_code
+),
+bill AS MATERIALIZED (
+    SELECT
+        'session' AS kind, session_id AS subject, mentor_id, contract_id, student_id,
+        session_type AS price_code, occurred_at, source_event_id, ARRAY[session_id] AS members,
+        ARRAY[id, source_event_id] AS events, due_at,
+        session_progress.settled, session_progress.undelivered
+    FROM session
+    JOIN session_progress USING (session_id)
+    WHERE package_id IS NULL AND billable
+    UNION ALL
+    SELECT
+        'package', package_id, mentor_id, contract_id, student_id,
+        package_code, occurred_at, source_event_id, members,
+        events, due_at, settled, undelivered
+    FROM package_bill
+    JOIN package_progress USING (package_id)
+),
+-- Sessions and packages that rightly have no bill yet.
+waiting AS (
+    SELECT 'evaluation' AS reason, created_at AS since FROM session WHERE NOT billable
+    UNION ALL
+    SELECT 'completion', evaluated.created_at
+    FROM counting AS evaluated
+    LEFT JOIN session ON session.session_id = evaluated.session_id
+    WHERE evaluated.event_type = 'services.session.evaluated' AND session.session_id IS NULL
+    UNION ALL
+    SELECT 'package', terms.created_at
+    FROM terms
+    LEFT JOIN package_bill USING (package_id)
+    WHERE package_bill.package_id IS NULL
+),

@@ -1,0 +1,95 @@
+"""Where topics end, and how far consumer groups have read them."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from operations.failures import UnreachableError
+
+Partition = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+
+Offsets = Mapping[Partition, int]
+
+_SILENT = logging.getLogger("outbox.silent")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class Positions(Protocol):
+    """What reconciliation asks Kafka."""
+
+    def ends(self, topics: Iterable[str]) -> Offsets:
+        """Return where each partition of the topics ends: the offset of its next record."""
+
+    def committed(self, group: str, partitions: Iterable[Partition]) -> Offsets:
+        """Return what a group has committed: the offset it reads next; 0 where it has nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaPositions:
+    """Asks a broker. Every method raises UnreachableError where it does not answer in time."""
+
+    bootstrap_servers: str
+    timeout_seconds: float
+
+    def ends(self, topics: Iterable[str]) -> Offsets:
+        """See Positions. Raises UnreachableError for a topic that is not there, too."""
+        admin = self._admin()
+        wanted = [
+            TopicPartition(name, partition)
+            for name in topics
+            for partition in self._partitions(admin, name)
+        ]
+        asked = admin.list_offsets(
+            {partition: OffsetSpec.latest() for partition in wanted},
+            request_timeout=self.timeout_seconds,
+        )
+        return {
+            (partition.topic, partition.partition): self._answer(future).offset
+            for partition, future in asked.items()
+        }
+
+    def committed(self, group: str, partitions: Iterable[Partition]) -> Offsets:
+        """See Positions."""
+        wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
+        if not wanted:
+            return {}
+        asked = self._admin().list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self.timeout_seconds
+        )
+        found = self._answer(asked[group]).topic_partitions
+        # A negative offset stands for "none".
+        return {(one.topic, one.partition): max(one.offset, 0) for one in found}
+
+    def _admin(self) -> Any:
+        # Its own log would repeat, on standard error, what is raised here.
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers}, logger=_SILENT)
+
+    def _partitions(self, admin: Any, topic: str) -> list[int]:
+        try:
+            found = admin.list_topics(topic, timeout=self.timeout_seconds).topics[topic]
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        if found.error is not None:
+            raise UnreachableError(
+                f"The topic {topic} cannot be read at {self.bootstrap_servers}: {found.error}. "
+                "`outbox up` creates the topics of the local stack."
+            )
+        return list(found.partitions)
+
+    def _answer(self, future: Any) -> Any:
+        try:
+            return future.result(timeout=2 * self.timeout_seconds)
+        except (KafkaException, TimeoutError) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(
+            f"Kafka at {self.bootstrap_servers} does not answer: {error}. Without the processors' "
+            "positions nothing can be judged: see `outbox status`, start it with `outbox up`."
+        )
