@@ -37,7 +37,9 @@ def default_repository() -> str:
 def _receive(client: httpx.Client, url: str, part: Path, advance: Advance) -> None:
     """Append the rest of ``url`` to ``part``; start afresh if the server cannot resume."""
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     with client.stream("GET", url, headers=headers) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return
@@ -46,7 +48,7 @@ def _receive(client: httpx.Client, url: str, part: Path, advance: Advance) -> No
         if have and not resumed:
             advance(-have)
         with part.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            for chunk in response.iter_bytes(CHUNK_BYTES):
                 file.write(chunk)
                 advance(len(chunk))
 

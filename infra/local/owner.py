@@ -120,7 +120,8 @@ def _open_to_others(directory: Path) -> None:
     for path in (directory, *directory.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
-            path.chmod(mode | (mode & stat.S_IRWXU & ~stat.S_IWUSR) >> 6)
+            shared = mode & (stat.S_IRUSR | stat.S_IXUSR)
+            path.chmod(mode | shared >> 3 | shared >> 6)
 
 
 def _public_installation(installation: Path, public: Path) -> Path:
