@@ -18,7 +18,10 @@ _log = structlog.get_logger(__name__)
 
 
 def end_process(doing: str, error: BaseException) -> NoReturn:
-    """Log why, and end this process without running any of its clean-up."""
-    _log.critical("process_ends", doing=doing, error=str(error), exc_info=error)
-    logging.shutdown()
-    os._exit(EXIT_CODE)
+    """Log why, if that can be done, and end this process without running any of its clean-up."""
+    try:
+        _log.critical("process_ends", doing=doing, error=str(error), exc_info=error)
+        logging.shutdown()
+    finally:
+        # Whatever logging raises must not reach Faust in place of the end.
+        os._exit(EXIT_CODE)

@@ -12,10 +12,14 @@ import mmap
 import os
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 DEATHS_BEFORE_QUARANTINE = 3
+
+_log = structlog.get_logger(__name__)
 
 _SLOT_BYTES = 4096
 _LENGTH_BYTES = 2
@@ -27,9 +31,7 @@ class DeathJournal:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._counts_file = directory / "deaths.json"
-        self._counts: dict[str, int] = (
-            json.loads(self._counts_file.read_text()) if self._counts_file.exists() else {}
-        )
+        self._counts = _read(self._counts_file)
         self._slot = _map(directory / "in_hand")
         suspect = self._suspect()
         if suspect:
@@ -63,6 +65,16 @@ class DeathJournal:
         written = self._counts_file.with_suffix(".new")
         written.write_text(json.dumps(self._counts))
         written.replace(self._counts_file)
+
+
+def _read(path: Path) -> dict[str, int]:
+    """Return the counts; none where a power cut left the file torn, which costs only more tries."""
+    try:
+        counts: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        _log.warning("deaths_forgotten", file=str(path), error=str(error))
+        return {}
+    return counts
 
 
 def _map(path: Path) -> mmap.mmap:
