@@ -1,0 +1,6 @@
+"""`outbox exceptions`: what could not be billed, and what a person does about it."""
+
+from operations.exceptions.command import exceptions
+from operations.exceptions.retrying import retry_and_wait
+
+__all__ = ["exceptions", "retry_and_wait"]

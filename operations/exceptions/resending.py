@@ -1,0 +1,94 @@
+"""Sends the bytes of a record that could not be used to its topic again, edited if need be."""
+
+import base64
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from operations.failures import ProblemError, UnreachableError
+
+DELIVERY_SECONDS = 10.0
+_SILENT = logging.getLogger("outbox.silent")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A Kafka record as `billing_exceptions.record` keeps it."""
+
+    topic: str
+    position: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+def stored_record(record: Mapping[str, Any]) -> StoredRecord:
+    """Read a record from jsonb: text as it is, other bytes from base64."""
+    return StoredRecord(
+        topic=record["topic"],
+        position=f"{record['topic']}[{record['partition']}]@{record['offset']}",
+        key=_bytes(record, "key"),
+        value=_bytes(record, "value"),
+        headers=tuple((header["name"], _bytes(header, "value")) for header in record["headers"]),
+    )
+
+
+def _bytes(fields: Mapping[str, Any], name: str) -> bytes | None:
+    encoded = fields.get(f"{name}_base64")
+    if encoded is not None:
+        return base64.b64decode(encoded)
+    text: str | None = fields.get(name)
+    return None if text is None else text.encode()
+
+
+def send_again(
+    bootstrap_servers: str, record: StoredRecord, edited_value: bytes | None = None
+) -> str:
+    """Send a record to its topic under its own key; return its new position.
+
+    The header `retried-from` names where it lay before. Raises UnreachableError where Kafka does
+    not take it in time, ProblemError where it refuses it.
+    """
+    delivered: list[tuple[KafkaError | None, Message]] = []
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            # As every producer here: else an equal key lands on another partition.
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "message.timeout.ms": int(DELIVERY_SECONDS * 1000),
+        },
+        logger=_SILENT,
+    )
+    headers = [header for header in record.headers if header[0] != "retried-from"]
+    producer.produce(
+        record.topic,
+        record.value if edited_value is None else edited_value,
+        record.key,
+        headers=[*headers, ("retried-from", record.position.encode())],
+        on_delivery=lambda error, message: delivered.append((error, message)),
+    )
+    producer.flush(DELIVERY_SECONDS + 2)
+    if not delivered:
+        raise _unreachable(bootstrap_servers, record, "no answer")
+    error, message = delivered[0]
+    if error is None:
+        return f"{message.topic()}[{message.partition()}]@{message.offset()}"
+    if error.code() in {KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001
+        raise _unreachable(bootstrap_servers, record, error.str())
+    raise ProblemError(
+        f"Kafka refuses the record of {record.position} for {record.topic}: {error.str()}. It "
+        "stays an exception."
+    )
+
+
+def _unreachable(bootstrap_servers: str, record: StoredRecord, why: str) -> UnreachableError:
+    return UnreachableError(
+        f"Kafka at {bootstrap_servers} did not take the record of {record.position} again: {why}. "
+        "It stays an exception; see `outbox status`, then retry."
+    )

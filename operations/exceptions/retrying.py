@@ -1,0 +1,109 @@
+"""Tries exceptions again, and watches what becomes of them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from operations.exceptions.listing import Choice, chosen_exceptions
+from operations.exceptions.resending import send_again, stored_record
+
+WAIT_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+
+# attempts as they are: a try that fails again goes on counting from there.
+_RETRY_NOW = """
+    UPDATE billing_exceptions
+    SET status = 'retrying', next_attempt_at = clock_timestamp()
+    WHERE id = ANY(%(ids)s) AND status <> 'resolved'
+    RETURNING id, attempts
+"""
+_LOCK = """
+    SELECT record FROM billing_exceptions WHERE id = %(id)s AND status <> 'resolved' FOR UPDATE
+"""
+_SENT_AGAIN = """
+    UPDATE billing_exceptions
+    SET status = 'resolved', resolution = 'sent again as ' || %(position)s
+    WHERE id = %(id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one exception that was tried again."""
+
+    id: UUID
+    reason: str
+    subject: str
+    became: str
+    error: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether nothing more is to be done about it."""
+        return self.became.startswith(("resolved", "sent again"))
+
+
+def retry_and_wait(
+    connection: psycopg.Connection[Any],
+    exceptions: Sequence[UUID],
+    wait_seconds: float = WAIT_SECONDS,
+) -> list[Attempt]:
+    """Let the ledger writer post payables again now; return what became of each.
+
+    `exceptions`: ids of exceptions that hold a payable; one that is resolved already is left so.
+    `connection` must be in autocommit: the ledger writer is another process.
+    """
+    if not exceptions:
+        return []
+    tried: dict[UUID, int] = dict(connection.execute(_RETRY_NOW, {"ids": list(exceptions)}))
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        rows = chosen_exceptions(connection, Choice(ids=exceptions))
+        waiting = any(_untried(row, tried) for row in rows)
+        if not waiting or time.monotonic() >= deadline:
+            return [_attempt(row, tried) for row in rows]
+        time.sleep(_POLL_SECONDS)
+
+
+def _untried(row: Mapping[str, Any], tried: Mapping[UUID, int]) -> bool:
+    attempts: int = row["attempts"]
+    return row["status"] == "retrying" and attempts == tried.get(row["id"])
+
+
+def _attempt(row: Mapping[str, Any], tried: Mapping[UUID, int]) -> Attempt:
+    error = row["last_error"]
+    if row["status"] == "resolved":
+        resolution = row["resolution"] or "resolved"
+        became = resolution if resolution.startswith("became") else f"resolved: {resolution}"
+        error = None
+    elif _untried(row, tried):
+        became = "not tried yet: see whether the ledger writer runs (`outbox status`)"
+    elif row["status"] == "retrying":
+        became = f"failed again, tried next at {row['next_attempt_at'].isoformat()}"
+    else:
+        became = "failed again"
+    return Attempt(row["id"], row["reason"], row["subject"], became, error)
+
+
+def resend(
+    connection: psycopg.Connection[Any],
+    bootstrap_servers: str,
+    row: Mapping[str, Any],
+    edited_value: bytes | None = None,
+) -> Attempt:
+    """Send the record of an exception to its topic again, and resolve the exception.
+
+    Sent first: were the resolution lost, it would be sent twice, which changes nothing; the other
+    way round it could be lost. Raises UnreachableError and ProblemError as `send_again`.
+    """
+    with connection.transaction():
+        locked = connection.execute(_LOCK, {"id": row["id"]}).fetchone()
+        if locked is None:
+            return Attempt(row["id"], row["reason"], row["subject"], "resolved: meanwhile")
+        position = send_again(bootstrap_servers, stored_record(locked[0]), edited_value)
+        connection.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
+    return Attempt(row["id"], row["reason"], row["subject"], f"sent again as {position}")

@@ -1,0 +1,49 @@
+"""The verb: one query, its rows, and a sentence that sums them up."""
+
+import click
+import psycopg
+
+from operations.failures import ProblemError
+from operations.history.chain import Subject, read_chain, summary
+from operations.output import output_option, print_table_or_json, say
+from operations.settings import load_settings
+
+_COLUMNS = (
+    "created_at", "event_type", "aggregate_id", "status", "published_at", "billing",
+    "retry_count", "bill_kind", "amount_minor", "currency", "ledger_id", "missing", "id",
+)  # fmt: skip
+
+
+@click.command()
+@click.option("--contract", metavar="ID", help="A contract and all its sessions.")
+@click.option("--session", metavar="ID", help="One session.")
+@click.option("--package", metavar="ID", help="The sessions of a service package.")
+@click.option("--mentor", metavar="ID", help="The sessions that a mentor held.")
+@output_option
+def history(
+    contract: str | None,
+    session: str | None,
+    package: str | None,
+    mentor: str | None,
+    output: str,
+) -> None:
+    """Show the chain of events in order, what became of each, and what is missing.
+
+    Example, for "I did 10 sessions; why are there 9 bills?": outbox history --contract c-17
+    """
+    if [contract, session, package, mentor].count(None) != 3:  # noqa: PLR2004 - three of the four
+        raise click.UsageError("Say whose: --contract, --session, --package or --mentor; one.")
+    subject = Subject(contract=contract, session=session, package=package, mentor=mentor)
+    url = load_settings().need("database_url")
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        rows = read_chain(connection, subject)
+    if not rows:
+        raise ProblemError(
+            f"No event names {subject}: check the id, and whether the application's transaction "
+            "was committed."
+        )
+    print_table_or_json(rows, output, _COLUMNS)
+    if output == "json":
+        say(summary(rows))
+    else:
+        click.echo(summary(rows))

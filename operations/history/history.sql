@@ -1,0 +1,88 @@
+-- The whole chain of events of one contract, session, package or mentor, in order: what became of
+-- each, the bill that pays its session, and what is missing. Answers "I did 10 sessions; why are
+-- there 9 bills?".
+--
+-- Parameters: contract, session, package, mentor: text; one is given, the others are null.
+WITH
+-- The sessions in question: their evaluated and voided events name nothing but the session.
+named_session AS MATERIALIZED (
+    SELECT DISTINCT aggregate_id AS session_id, payload ->> 'contractId' AS contract_id
+    FROM domain_events
+    WHERE aggregate_type = 'session'
+      AND (payload ->> 'contractId' = %(contract)s::text
+           OR payload ->> 'servicePackageId' = %(package)s::text
+           OR payload ->> 'mentorId' = %(mentor)s::text
+           OR aggregate_id = %(session)s::text)
+),
+named_event AS MATERIALIZED (
+    SELECT id, created_at
+    FROM domain_events
+    WHERE aggregate_type = 'session'
+      AND aggregate_id = ANY(ARRAY(SELECT session_id FROM named_session))
+    UNION
+    -- All of a contract that was asked for; else what was consumed of it by these sessions.
+    SELECT id, created_at
+    FROM domain_events
+    WHERE aggregate_type = 'contract'
+      AND aggregate_id = ANY(
+          ARRAY(SELECT contract_id FROM named_session UNION SELECT %(contract)s::text)
+      )
+      AND (aggregate_id = %(contract)s::text
+           OR payload ->> 'sessionId' IN (SELECT session_id FROM named_session))
+),
+chain AS MATERIALIZED (
+    SELECT event.*
+    FROM named_event
+    JOIN domain_event_status AS event
+        ON event.id = named_event.id AND event.created_at = named_event.created_at
+)
+SELECT
+    chain.id,
+    chain.event_type,
+    chain.aggregate_type,
+    chain.aggregate_id,
+    chain.created_at,
+    chain.published_at,
+    chain.status,
+    chain.billing,
+    chain.retry_count,
+    bill.id AS ledger_id,
+    bill.kind AS bill_kind,
+    bill.amount_minor,
+    bill.currency,
+    bill.posted_at,
+    CASE chain.billing
+        WHEN 'waiting_completion' THEN 'the completion of session ' || chain.aggregate_id
+        WHEN 'waiting_evaluation' THEN 'the evaluation of session ' || chain.aggregate_id
+        WHEN 'waiting_package' THEN
+            'package ' || package.id || ': '
+            || (SELECT count(*) FROM package_members(package.id)) || ' of ' || package.total
+            || ' sessions are billable'
+        WHEN 'due' THEN 'the bill: it is due'
+        WHEN 'retrying' THEN 'the bill: it is being retried'
+        WHEN 'failed' THEN 'the bill: a person must look at the exception'
+        WHEN 'dismissed' THEN 'the bill: a person dismissed it'
+    END AS missing,
+    chain.last_error,
+    chain.payload
+FROM chain
+LEFT JOIN LATERAL (
+    SELECT entry.id, entry.kind, entry.amount_minor, entry.currency, entry.posted_at
+    FROM ledger_entry_sessions AS paid
+    JOIN mentor_payable_ledgers AS entry ON entry.id = paid.entry_id
+    WHERE chain.aggregate_type = 'session'
+      AND paid.session_id = chain.aggregate_id
+      AND NOT EXISTS (
+          SELECT FROM mentor_payable_ledgers AS reversal WHERE reversal.reverses = entry.id
+      )
+    ORDER BY entry.posted_at DESC
+    LIMIT 1
+) AS bill ON true
+LEFT JOIN LATERAL (
+    SELECT
+        completed.payload ->> 'servicePackageId' AS id,
+        completed.payload ->> 'packageTotalSessions' AS total
+    FROM counting_session_event(chain.aggregate_id, 'services.session.completed') AS completed
+    WHERE chain.billing = 'waiting_package'
+) AS package ON true
+ORDER BY chain.created_at, chain.id
