@@ -1,0 +1,93 @@
+"""The verb: a stack, the scenario, the report, the verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+import psycopg
+from rich.progress import Progress
+
+from infra.local.layout import layout_from_environment
+from infra.local.stack import bring_up, take_down
+from infra.local.status import RUNNING, process_statuses
+from operations.demo.report import print_books, print_comparison, print_step
+from operations.demo.scenario import Scenario
+from operations.failures import PROBLEM
+from operations.output import message_console, say
+from operations.reconcile import reconcile_now
+from operations.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from operations.demo.scenario import Outcome
+
+
+@click.command()
+@click.option("--seed", type=int, help="Of the workload; default: a new one, which is printed.")
+@click.option("--rate", type=float, default=50.0, show_default=True, help="Events per second.")
+@click.pass_context
+def demo(ctx: click.Context, seed: int | None, rate: float) -> None:
+    """Drive sessions through the stack as an application would, and check every bill.
+
+    Uses the local stack that is up, or starts one and stops it again. Exit code 0 only if the
+    ledger equals an expectation that is computed from the workload alone.
+
+    Example: outbox demo --seed 7
+    """
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    with _stack():
+        settings = load_settings()
+        with psycopg.connect(settings.need("database_url"), autocommit=True) as owner:
+            outcome = _play(owner, seed, rate)
+            for step in outcome.steps:
+                print_step(step)
+            print_books(owner, outcome.contracts)
+            print_comparison(outcome.comparison)
+        summary = reconcile_now(settings)
+    say(f"reconcile: verdict {summary.verdict}")
+    if not outcome.comparison.equal or summary.verdict != "clean":
+        ctx.exit(PROBLEM)
+
+
+def _play(owner: psycopg.Connection[Any], seed: int, rate: float) -> Outcome:
+    settings = load_settings()
+    say(f"The demo's seed is {seed}.")
+    with Progress(
+        console=message_console(), transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
+        bar = progress.add_task("use cases")
+
+        def show(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        scenario = Scenario(
+            owner=owner,
+            app_database_url=settings.need("app_database_url"),
+            kafka_bootstrap_servers=settings.need("kafka_bootstrap_servers"),
+            seed=seed,
+            events_per_second=rate,
+            tell=say,
+            show_progress=show,
+        )
+        return scenario.play()
+
+
+@contextlib.contextmanager
+def _stack() -> Iterator[None]:
+    """Use the stack that is up; else bring one up, and take it down whatever happens."""
+    layout = layout_from_environment()
+    if any(process.state == RUNNING for process in process_statuses(layout)):
+        bring_up(layout, None, say)
+        yield
+        return
+    try:
+        for fault in bring_up(layout, None, say):
+            say(f"But: {fault}")
+        yield
+    finally:
+        say(f"Stopped {', '.join(take_down(layout))}.")
