@@ -1,0 +1,20 @@
+"""The services that the connector needs, once for all tests here, with the connector running."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.apply import apply
+from connectors.plan import ActionKind
+from tests.connect_services import ConnectServices, running_connect_services
+
+BEFORE_THE_FIRST_START = "written-before-the-first-start"
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[ConnectServices]:
+    """Its first event was written before the connector's first start, after the slot was made."""
+    with running_connect_services() as running:
+        running.insert(BEFORE_THE_FIRST_START)
+        assert apply(running.site).kind is ActionKind.CREATE
+        yield running
