@@ -78,17 +78,21 @@ class Processor:
                 end_process(f"recovering {self._table.name}", error)
 
     async def process(self, records: Sequence[InboundRecord]) -> None:
-        """Carry out a batch, also while this task is being cancelled.
+        """Carry out a batch, also while this task is being cancelled, however often.
 
         Faust acknowledges a batch when its iteration ends, cancelled or not: so the batch runs
         in a task of its own that cancellation does not reach, and is waited for.
         """
         batch = asyncio.ensure_future(self._process_or_die(records))
-        try:
-            await asyncio.shield(batch)
-        except asyncio.CancelledError:
-            await batch
-            raise
+        cancelled = False
+        while not batch.done():
+            try:
+                await asyncio.shield(batch)
+            except asyncio.CancelledError:
+                cancelled = True
+        batch.result()
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def _process_or_die(self, records: Sequence[InboundRecord]) -> None:
         async with self._busy:
@@ -98,7 +102,9 @@ class Processor:
                 self._check_none_removed(records)
                 while not await self._attempt(records):
                     _log.warning("decided_again", table=self._table.name)
-            except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below
+                # Faust would acknowledge the batch. Its own task is cancelled only where the
+                # whole event loop is being torn down.
                 end_process(f"processing a batch from {records[0].position}", error)
 
     async def _recover(self, number: int) -> None:

@@ -12,6 +12,7 @@ from schemas.records import (
 )
 from stream_processors.billing.exceptions import conflict_report, differences
 from stream_processors.billing.facts import (
+    Fact,
     fact_of,
     gather,
     gather_by_session,
@@ -57,7 +58,13 @@ def test_the_key_of_a_fact_is_subject_kind_and_event() -> None:
 
 
 def test_no_two_facts_share_a_key() -> None:
-    facts = [completed(1), completed(2), completed(1, "session-2"), evaluated(1), voided(1, 1)]
+    facts: list[Fact] = [
+        completed(1),
+        completed(2),
+        completed(1, "session-2"),
+        evaluated(1),
+        voided(1, 1),
+    ]
 
     assert len({session_fact_key(fact) for fact in facts}) == len(facts)
     assert len({package_fact_key("package-1", fact) for fact in facts}) == len(facts)
@@ -69,7 +76,7 @@ def test_no_id_imitates_the_prefix_of_another() -> None:
 
 
 def test_facts_are_gathered_the_same_in_whatever_order_they_come() -> None:
-    facts = [completed(1), completed(4), evaluated(2), evaluated(5), voided(3, 1)]
+    facts: list[Fact] = [completed(1), completed(4), evaluated(2), evaluated(5), voided(3, 1)]
 
     assert {gather(order) for order in permutations(facts)} == {gather(facts)}
     assert list(gather(reversed(facts))) == [facts[0], facts[1], facts[2], facts[3], facts[4]]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.records import CompletedFact, Payable
+from stream_processors.billing.facts import Fact
 from tests.unit.billing_records import (
     at,
     completed,
@@ -17,7 +18,7 @@ from tests.unit.billing_records import (
 )
 
 
-def _payable(*facts: Any) -> Payable:
+def _payable(*facts: Fact) -> Payable:
     payable = decide_on_package(*facts).payable
     assert payable is not None
     return payable
@@ -55,7 +56,7 @@ def test_nothing_is_owed_until_every_session_is_done() -> None:
 
 
 def test_any_order_of_arrival_gives_the_same() -> None:
-    facts = [*_of_sessions(1, 2, 3), evaluated(4, "session-1")]
+    facts: list[Fact] = [*_of_sessions(1, 2, 3), evaluated(4, "session-1")]
     decisions = {decide_on_package(*order) for order in permutations(facts)}
 
     assert len(decisions) == 1
@@ -69,7 +70,7 @@ def test_two_events_of_one_session_do_not_make_two_sessions() -> None:
 
 
 def test_a_session_that_waits_for_its_evaluation_does_not_count() -> None:
-    facts = [
+    facts: list[Fact] = [
         in_package(1, "session-1", required_evaluation=True),
         in_package(2, "session-2"),
     ]
@@ -105,7 +106,7 @@ def test_on_a_tie_the_greatest_session_id_names_the_event() -> None:
 
 
 def test_the_terms_are_those_of_the_smallest_event() -> None:
-    facts = [
+    facts: list[Fact] = [
         in_package(1, "session-1", 1, mentor_id="mentor-1"),
         in_package(2, "session-2", 2, mentor_id="mentor-2"),
         in_package(3, "session-3", 2, mentor_id="mentor-2"),
@@ -165,7 +166,7 @@ def test_what_is_no_term_may_differ_between_the_sessions(field: str, value: Any)
 
 
 def test_the_members_are_the_smallest_by_completed_event_and_one_beyond_is_exceeded() -> None:
-    facts = [
+    facts: list[Fact] = [
         in_package(3, "session-a"),
         in_package(1, "session-b"),
         in_package(2, "session-c"),
@@ -187,7 +188,7 @@ def test_the_members_are_the_smallest_by_completed_event_and_one_beyond_is_excee
 
 def test_a_session_not_yet_billable_neither_is_a_member_nor_exceeds() -> None:
     waiting = in_package(1, "session-1", required_evaluation=True)
-    facts = [waiting, *_of_sessions(2, 3)]
+    facts: list[Fact] = [waiting, *_of_sessions(2, 3)]
 
     before = decide_on_package(*facts)
     after = decide_on_package(*facts, evaluated(9, "session-1"))
@@ -211,7 +212,7 @@ def test_where_a_member_is_voided_the_one_beyond_takes_its_place() -> None:
 
 
 def test_where_the_terms_are_voided_the_next_smallest_event_gives_them() -> None:
-    facts = [
+    facts: list[Fact] = [
         in_package(1, "session-1", 1, mentor_id="mentor-1"),
         in_package(2, "session-2", 1, mentor_id="mentor-2"),
         voided(3, named=1, session_id="session-1"),
@@ -224,7 +225,7 @@ def test_where_the_terms_are_voided_the_next_smallest_event_gives_them() -> None
 
 
 def test_where_all_is_voided_every_report_is_withdrawn() -> None:
-    facts = [
+    facts: list[Fact] = [
         in_package(1, "session-1", 1),
         in_package(2, "session-2", 1, mentor_id="mentor-2"),
         voided(3, named=1, session_id="session-1"),

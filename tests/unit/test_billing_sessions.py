@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.records import PackageSession, Payable
+from stream_processors.billing.facts import Fact
 from stream_processors.billing.sessions import session_standing
 from tests.unit.billing_records import (
     NOON,
@@ -20,7 +21,7 @@ from tests.unit.billing_records import (
 )
 
 
-def _payable(*facts: Any) -> Payable:
+def _payable(*facts: Fact) -> Payable:
     payable = decide(*facts).payable
     assert payable is not None
     return payable
