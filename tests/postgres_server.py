@@ -7,23 +7,22 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from infra.local.credentials import ensure_credentials
+from infra.local.credentials import Credentials, ensure_credentials
 from infra.local.files import tail
 from infra.local.layout import HOST, Layout
-from infra.local.owner import postgres_owner, public_directory
+from infra.local.owner import PostgresOwner, postgres_owner, public_directory
 from infra.local.postgres import (
     SUPERUSER,
     client_environment,
     database_url,
     installation,
-    postgres_program,
     prepare_postgres,
 )
 from infra.postgres.migrate import url_of_database
@@ -70,12 +69,64 @@ def running_postgres(home: Path) -> Iterator[PostgresServer]:
     """Start a new cluster under `home`, on a free port; stop and delete it afterwards."""
     layout = Layout(home, _free_port())
     credentials = ensure_credentials(layout.secrets)
-    owner = postgres_owner(layout.home, installation())
-    prepare_postgres(layout, owner, credentials.superuser)
-    log = home / "postgres.log"
+    with (
+        _folder_of(layout, installation()) as owner,
+        _serving(layout, owner, credentials, prepare_postgres) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def running_older_postgres(home: Path) -> Iterator[PostgresServer]:
+    """Start a PostgreSQL 16, which the same wheel holds; otherwise as running_postgres."""
+    layout = Layout(home, _free_port())
+    credentials = ensure_credentials(layout.secrets)
+    with (
+        _folder_of(layout, installation().with_name("pginstall")) as owner,
+        _serving(layout, owner, credentials, _prepare_older) as server,
+    ):
+        yield server
+
+
+def _prepare_older(layout: Layout, owner: PostgresOwner, superuser_password: str) -> None:
+    """As prepare_postgres, without what only a later initdb can."""
+    password_file = owner.private_file("superuser-password", superuser_password)
+    data = owner.directory / "data"
+    initdb = [str(owner.installation / "bin" / "initdb"), "-D", str(data), "-U", SUPERUSER]
+    choices = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    owner.run([*initdb, *choices, f"--pwfile={password_file}"], timeout=START_SECONDS)
+    with (data / "postgresql.conf").open("a") as file:
+        file.write(
+            f"port = {layout.postgres_port}\nlisten_addresses = '{HOST}'\n"
+            "unix_socket_directories = ''\nwal_level = logical\n"
+        )
+
+
+@contextmanager
+def _folder_of(layout: Layout, programs: Path) -> Iterator[PostgresOwner]:
+    owner = postgres_owner(layout.home, programs)
+    try:
+        yield owner
+    finally:
+        shutil.rmtree(owner.directory)
+        if os.geteuid() == 0:
+            # Where the owner cannot reach the session's folder, it all lies there.
+            shutil.rmtree(public_directory(layout.home), ignore_errors=True)
+
+
+@contextmanager
+def _serving(
+    layout: Layout,
+    owner: PostgresOwner,
+    credentials: Credentials,
+    prepare: Callable[[Layout, PostgresOwner, str], None],
+) -> Iterator[PostgresServer]:
+    prepare(layout, owner, credentials.superuser)
+    program = str(owner.installation / "bin" / "postgres")
+    log = layout.home / "postgres.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*postgres_program(owner).command, *NOT_DURABLE],
+            [program, "-D", str(owner.directory / "data"), *NOT_DURABLE],
             user=owner.user,
             group=None if owner.user is None else pwd.getpwnam(owner.user).pw_gid,
             extra_groups=None if owner.user is None else [],
@@ -96,6 +147,3 @@ def running_postgres(home: Path) -> Iterator[PostgresServer]:
         # Its fast shutdown: clients are disconnected, nobody is waited for.
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)
-        shutil.rmtree(owner.directory)
-        if os.geteuid() == 0:
-            shutil.rmtree(public_directory(home), ignore_errors=True)
