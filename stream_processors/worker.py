@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import faust
 import structlog
@@ -31,14 +31,26 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Progress:
+    """What the health page tells; written by the event loop alone.
+
+    Faust is not asked from another thread: its properties make what is not there yet.
+    """
+
+    assignment: list[str] | None = None
     records: int = 0
-    batches: int = 0
     finished_at: float = field(default_factory=time.time)
 
     def finished(self, records: int) -> None:
         self.records += records
-        self.batches += 1
         self.finished_at = time.time()
+
+    def health(self) -> dict[str, object]:
+        return {
+            "ready": self.assignment is not None,
+            "assignment": self.assignment,
+            "records": self.records,
+            "last_batch_seconds_ago": round(time.time() - self.finished_at, 3),
+        }
 
 
 def build_worker(settings: WorkerSettings) -> faust.App:
@@ -61,24 +73,28 @@ def build_worker(settings: WorkerSettings) -> faust.App:
 
     add(SessionsAgent(), topics.EVENTS_SESSION, topics.SESSION_FACTS_CHANGELOG, "session_facts")
     add(PackagesAgent(), topics.PACKAGE_SESSIONS, topics.PACKAGE_FACTS_CHANGELOG, "package_facts")
-    serve_health(settings.health_port, lambda: _health(application, progress))
+    _follow_assignments(application, progress)
+    serve_health(settings.health_port, progress.health)
     return application
 
 
-def _health(application: faust.App, progress: _Progress) -> dict[str, object]:
-    started = application.consumer is not None and not application.rebalancing
-    ready = bool(started and application.consumer.flow_active and application.in_worker)
-    assigned = sorted(
-        f"{partition.topic}[{partition.partition}]"
-        for partition in (application.consumer.assignment() if ready else ())
-    )
-    return {
-        "ready": ready,
-        "rebalancing": bool(application.rebalancing),
-        "assignment": assigned,
-        "records": progress.records,
-        "last_batch_seconds_ago": round(time.time() - progress.finished_at, 3),
-    }
+def _follow_assignments(application: faust.App, progress: _Progress) -> None:
+    """Be ready while partitions are assigned and their state is whole.
+
+    To be connected after the agents: Faust calls the receivers of a signal in this order, each
+    once the one before has finished.
+    """
+
+    @application.on_partitions_revoked.connect
+    async def revoked(_: Any, revoked: Any, **__: Any) -> None:
+        del revoked
+        progress.assignment = None
+
+    @application.on_partitions_assigned.connect
+    async def assigned(_: Any, assigned: Any, **__: Any) -> None:
+        progress.assignment = sorted(
+            f"{partition.topic}[{partition.partition}]" for partition in assigned
+        )
 
 
 def main() -> None:

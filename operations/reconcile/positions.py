@@ -59,7 +59,9 @@ class KafkaPositions:
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
         if not wanted:
             return {}
-        asked = self._admin().list_consumer_group_offsets(
+        # Held in a variable: an admin client that is let go never answers.
+        admin = self._admin()
+        asked = admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self.timeout_seconds
         )
         found = self._answer(asked[group]).topic_partitions
