@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -30,24 +29,26 @@ class Positions(Protocol):
         """Return what a group has committed: the offset it reads next; 0 where it has nothing."""
 
 
-@dataclass(frozen=True, slots=True)
 class KafkaPositions:
     """Asks a broker. Every method raises UnreachableError where it does not answer in time."""
 
-    bootstrap_servers: str
-    timeout_seconds: float
+    def __init__(self, bootstrap_servers: str, timeout_seconds: float) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._timeout_seconds = timeout_seconds
+        # Kept: a client that is given up takes its open questions along. Silent: its own log would
+        # repeat, on standard error, what is raised here.
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=_SILENT)
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """See Positions. Raises UnreachableError for a topic that is not there, too."""
-        admin = self._admin()
         wanted = [
             TopicPartition(name, partition)
             for name in topics
-            for partition in self._partitions(admin, name)
+            for partition in self._partitions(name)
         ]
-        asked = admin.list_offsets(
+        asked = self._admin.list_offsets(
             {partition: OffsetSpec.latest() for partition in wanted},
-            request_timeout=self.timeout_seconds,
+            request_timeout=self._timeout_seconds,
         )
         return {
             (partition.topic, partition.partition): self._answer(future).offset
@@ -59,39 +60,33 @@ class KafkaPositions:
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
         if not wanted:
             return {}
-        # Held in a variable: an admin client that is let go never answers.
-        admin = self._admin()
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self.timeout_seconds
+        asked = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self._timeout_seconds
         )
         found = self._answer(asked[group]).topic_partitions
         # A negative offset stands for "none".
         return {(one.topic, one.partition): max(one.offset, 0) for one in found}
 
-    def _admin(self) -> Any:
-        # Its own log would repeat, on standard error, what is raised here.
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers}, logger=_SILENT)
-
-    def _partitions(self, admin: Any, topic: str) -> list[int]:
+    def _partitions(self, topic: str) -> list[int]:
         try:
-            found = admin.list_topics(topic, timeout=self.timeout_seconds).topics[topic]
+            found = self._admin.list_topics(topic, timeout=self._timeout_seconds).topics[topic]
         except KafkaException as error:
             raise self._unreachable(error) from error
         if found.error is not None:
             raise UnreachableError(
-                f"The topic {topic} cannot be read at {self.bootstrap_servers}: {found.error}. "
+                f"The topic {topic} cannot be read at {self._bootstrap_servers}: {found.error}. "
                 "`outbox up` creates the topics of the local stack."
             )
         return list(found.partitions)
 
     def _answer(self, future: Any) -> Any:
         try:
-            return future.result(timeout=2 * self.timeout_seconds)
+            return future.result(timeout=2 * self._timeout_seconds)
         except (KafkaException, TimeoutError) as error:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         return UnreachableError(
-            f"Kafka at {self.bootstrap_servers} does not answer: {error}. Without the processors' "
+            f"Kafka at {self._bootstrap_servers} does not answer: {error}. Without the processors' "
             "positions nothing can be judged: see `outbox status`, start it with `outbox up`."
         )
