@@ -9,5 +9,9 @@ class MigrationChangedError(DatabaseSetupError):
     """A migration that a database has had says something else now, or is gone."""
 
 
+class MigrationFailedError(DatabaseSetupError):
+    """The server refused a migration; nothing of it is in the database."""
+
+
 class SlotUnusableError(DatabaseSetupError):
     """The replication slot cannot be made, or exists and cannot be read from."""

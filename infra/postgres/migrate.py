@@ -14,7 +14,12 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infra.postgres.errors import DatabaseSetupError, MigrationChangedError, SlotUnusableError
+from infra.postgres.errors import (
+    DatabaseSetupError,
+    MigrationChangedError,
+    MigrationFailedError,
+    SlotUnusableError,
+)
 from infra.postgres.objects import (
     HOME,
     INITIAL_MIGRATION,
@@ -121,7 +126,8 @@ def apply_migrations(database_url: str) -> list[str]:
 
     `database_url`: connection string of the owner, or of a superuser (who then acts as the owner).
 
-    Raises MigrationChangedError, and applies nothing, if one it has had was edited or is unknown.
+    Raises MigrationChangedError, and applies nothing, if one it has had was edited or is unknown;
+    MigrationFailedError if the server refuses one, those before it being applied.
     """
     migrations = _migrations()
     applied_now: list[str] = []
@@ -133,14 +139,24 @@ def apply_migrations(database_url: str) -> list[str]:
         for name, text in migrations.items():
             if name in applied:
                 continue
-            with connection.transaction():
-                connection.execute(text.encode())
-                connection.execute(
-                    "INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)",
-                    [name, _checksum(text)],
-                )
+            _apply(connection, name, text)
             applied_now.append(name)
     return applied_now
+
+
+def _apply(connection: psycopg.Connection[tuple[object, ...]], name: str, text: str) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(text.encode())
+            connection.execute(
+                "INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)",
+                [name, _checksum(text)],
+            )
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
+        raise MigrationFailedError(
+            f"The migration {name} failed and nothing of it was kept: {error}. Correct the file, "
+            "or the data it trips over, and migrate again."
+        ) from error
 
 
 def _migrations() -> dict[str, str]:

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from infra.postgres.errors import SlotUnusableError
-from infra.postgres.migrate import SLOT, ensure_slot
+from infra.postgres.migrate import SLOT, _refuse_unusable, ensure_slot
 from tests.integration.database_rows import complete
 from tests.postgres_server import PostgresServer
 
@@ -39,6 +39,11 @@ def test_a_slot_of_another_database_is_not_taken(
 ) -> None:
     with pytest.raises(SlotUnusableError, match=f"{slot} exists for database {database}"):
         ensure_slot(postgres_server.admin_url, shared_database)
+
+
+def test_a_slot_that_lost_its_log_is_not_taken_for_a_good_one() -> None:
+    with pytest.raises(SlotUnusableError, match="outbox connectors recover"):
+        _refuse_unusable(("outbox", "pgoutput", "lost"), "outbox")
 
 
 def test_the_publication_has_inserts_under_the_name_of_the_whole_table(
