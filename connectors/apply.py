@@ -92,25 +92,32 @@ def apply(site: Site) -> Action:
     name = site.definition.name
     action = plan_site(site)
     if action.kind is ActionKind.NOTHING:
-        _refuse_fault(_read(site), _stored(site))
+        _refuse_fault(read(site), _stored(site))
         _wait_until_it_reads(site)
         return action
-    _refuse_invalid(site)
     if action.kind is ActionKind.CREATE:
-        _refuse_fault(_read(site), stored=None)
-        site.client.create_stopped(name, site.definition.config)
+        _refuse_fault(read(site), stored=None)
+        create_if_missing(site)
     else:
-        _stop(site)
+        _refuse_invalid(site)
+        stop(site)
         site.client.put_config(name, site.definition.config)
     start(site)
     return action
 
 
+def create_if_missing(site: Site) -> None:
+    """Give Connect the connector, stopped, unless it has it."""
+    if site.client.config(site.definition.name) is None:
+        _refuse_invalid(site)
+        site.client.create_stopped(site.definition.name, site.definition.config)
+
+
 def start(site: Site) -> None:
     """Stop the connector, check its position, resume it, and wait until it reads the slot."""
     name = site.definition.name
-    _stop(site)
-    source, stored = _read(site), _stored(site)
+    stop(site)
+    source, stored = read(site), _stored(site)
     _refuse_fault(source, stored)
     if stored is None and source.slot is not None:
         # With an offset from the first start on, Debezium itself refuses a slot that is gone.
@@ -127,6 +134,18 @@ def start_if_failed(site: Site) -> bool:
         return False
     start(site)
     return True
+
+
+def stop(site: Site) -> None:
+    """End the tasks, their offsets stored; the connector stays defined."""
+    site.client.stop(site.definition.name)
+    wait_until(
+        site.client,
+        site.definition.name,
+        STOPPED,
+        lambda status: status is not None and status.state == STOPPED and not status.tasks,
+        site.timeout_seconds,
+    )
 
 
 def pause(site: Site) -> None:
@@ -158,11 +177,12 @@ def overview(site: Site) -> Overview:
     """Look at connector, offset, slot and publication, changing nothing."""
     status = site.client.status(site.definition.name)
     stored = None if status is None else _stored(site)
-    source = _read(site)
+    source = read(site)
     return Overview(site.definition.name, status, source, stored, source_fault(source, stored))
 
 
-def _read(site: Site) -> Source:
+def read(site: Site) -> Source:
+    """Look at slot and publication as they are now."""
     definition = site.definition
     return read_source(
         site.database_url, definition.slot_name, definition.publication_name, definition.table
@@ -200,18 +220,7 @@ def _wait_until_it_reads(site: Site) -> None:
         site.client,
         site.definition.name,
         "RUNNING and reading its slot",
-        lambda status: status is not None and status.is_all(RUNNING) and _is_read(_read(site)),
+        lambda status: status is not None and status.is_all(RUNNING) and _is_read(read(site)),
         site.timeout_seconds,
         failure_ends=True,
-    )
-
-
-def _stop(site: Site) -> None:
-    site.client.stop(site.definition.name)
-    wait_until(
-        site.client,
-        site.definition.name,
-        STOPPED,
-        lambda status: status is not None and status.state == STOPPED and not status.tasks,
-        site.timeout_seconds,
     )

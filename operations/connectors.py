@@ -24,14 +24,19 @@ from connectors.client import ConnectClient
 from connectors.definition import load_definitions
 from connectors.plan import ActionKind
 from connectors.position import Source, format_lsn
+from connectors.renewal import renew_slot
 from connectors.traces import causes
 from infra.local.connect import secrets_file
 from infra.local.layout import layout_from_environment
+from infra.postgres.migrate import ensure_slot
+from infra.postgres.objects import HOME
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
+from operations.recovery import publish_again, send_undelivered
 from operations.settings import load_settings
 
 SECRETS_FILE = "OUTBOX_CONNECTOR_SECRETS_FILE"
+PUBLICATION = HOME / "publications" / "outbox_events.sql"
 TIMEOUT_SECONDS = 60.0
 
 timeout_option = click.option(
@@ -156,6 +161,33 @@ def restart_verb(timeout: float, *, failed_only: bool) -> None:
         for site in sites:
             restarted = start_if_failed(site)
             say(f"{site.definition.name} {'was started again' if restarted else 'has not failed'}.")
+
+
+@connectors.command("recover")
+@timeout_option
+@output_option
+def recover_verb(timeout: float, output: str) -> None:
+    """Send every event that never reached Kafka, after making what the connector needs anew.
+
+    A slot or publication that cannot be trusted is made again; one that can is kept. What arrives
+    twice is billed once.
+    """
+    settings = load_settings()
+    admin_url, owner_url = settings.need("admin_database_url"), settings.need("database_url")
+    brokers = settings.need("kafka_bootstrap_servers")
+    renewed: list[str] = []
+    with _sites(timeout) as sites:
+        for site in sites:
+            republished = publish_again(owner_url, PUBLICATION.read_text(encoding="utf-8"))
+            if republished or overview(site).fault is not None:
+                renew_slot(site, admin_url, lambda: ensure_slot(admin_url))
+                renewed.append(site.definition.slot_name)
+                say(f"Replication slot {site.definition.slot_name} is new and is read.")
+            else:
+                apply(site)
+    sent = send_undelivered(owner_url, brokers, lambda count: say(f"{count} events sent"))
+    rows = [{"new_slots": renewed, "sent_again": sent}]
+    print_table_or_json(rows, output, ("new_slots", "sent_again"))
 
 
 @connectors.command("delete")
