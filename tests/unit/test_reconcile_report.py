@@ -1,0 +1,90 @@
+from operations.reconcile.comparison import OutcomeCount
+from operations.reconcile.report import percent, reconciliation, verdict
+
+
+def bills(outcome: str, amount: int) -> OutcomeCount:
+    return OutcomeCount("bill", outcome, "", amount, [])
+
+
+def offenders(outcome: str, amount: int) -> OutcomeCount:
+    return OutcomeCount("offender", outcome, "why", amount, [{"subject": "s"}])
+
+
+def test_half_a_percent_lost_is_a_discrepancy_and_more_is_a_reason_to_roll_back() -> None:
+    for missing, expected in ((5, "discrepancy"), (6, "roll_back")):
+        found = reconciliation(
+            [
+                bills("billed", 1000 - missing),
+                bills("missing", missing),
+                offenders("missing", missing),
+            ]
+        )
+        assert found.loss_percent == missing / 10
+        assert found.verdict == expected
+
+
+def test_one_percent_wrong_is_a_discrepancy_and_more_is_a_reason_to_roll_back() -> None:
+    for wrong, expected in ((10, "discrepancy"), (11, "roll_back")):
+        found = reconciliation(
+            [
+                bills("billed", 1000 - wrong),
+                bills("mismatched", wrong),
+                offenders("mismatched", wrong),
+            ]
+        )
+        assert found.error_percent == wrong / 10
+        assert found.verdict == expected
+
+
+def test_one_lost_of_many_millions_is_never_rounded_to_clean() -> None:
+    found = reconciliation([bills("billed", 10**9), bills("missing", 1), offenders("missing", 1)])
+    assert found.verdict == "discrepancy"
+
+
+def test_waits_are_no_offence_and_are_named() -> None:
+    found = reconciliation(
+        [
+            bills("in_flight", 2),
+            bills("retrying", 1),
+            OutcomeCount("not_owed", "in_flight", "", 3, []),
+            OutcomeCount("waiting", "waiting", "package", 4, []),
+        ]
+    )
+    assert found.waiting == 10
+    assert found.waiting_for == {"in_flight": 5, "package": 4, "retrying": 1}
+    assert (found.expected, found.verdict) == (0, "clean")
+
+
+def test_a_stage_that_stands_still_is_not_clean_although_nothing_is_missing() -> None:
+    found = reconciliation([bills("billed", 1)], warnings=["it stands still"], fault=True)
+    assert (found.verdict, found.warnings) == ("discrepancy", ["it stands still"])
+
+
+def test_what_a_person_decided_is_neither_expected_nor_lost() -> None:
+    found = reconciliation([bills("billed", 1), bills("decided", 2)])
+    assert (found.expected, found.billed, found.decided, found.verdict) == (1, 1, 2, "clean")
+
+
+def test_a_bill_that_no_event_calls_for_counts_as_billed_and_wrong() -> None:
+    found = reconciliation(
+        [OutcomeCount("not_owed", "mismatched", "", 1, []), offenders("mismatched", 1)]
+    )
+    assert (found.billed, found.mismatched, found.error_percent) == (1, 1, 100)
+
+
+def test_each_detail_names_its_fault_and_what_is_left_out_is_counted() -> None:
+    found = reconciliation([offenders("missing", 5)])
+    assert found.details == [{"fault": "missing", "reason": "why", "subject": "s"}]
+    assert found.details_left_out == 4
+
+
+def test_something_of_nothing_is_all_of_it() -> None:
+    assert percent(0, 0) == 0
+    assert percent(3, 0) == 100
+    assert percent(3, 2) == 100
+    assert percent(1, 3) == 33.3333
+
+
+def test_the_thresholds_are_exceeded_only_above_them() -> None:
+    assert verdict(0.5, 1.0, fault=True) == "discrepancy"
+    assert verdict(0.0, 0.0, fault=False) == "clean"
