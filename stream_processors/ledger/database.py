@@ -87,9 +87,12 @@ def is_outage(error: psycopg.Error, connection: psycopg.Connection | None) -> bo
     """Whether the database as a whole could not be used, rather than one record in it.
 
     Class 08 is a broken connection, 57P the server going down or coming up, 53300 no connection
-    free; without a SQLSTATE the connection broke or could not be made.
+    free; an operational error without a SQLSTATE is a connection that broke or could not be made.
+    Whatever else has none was refused by the client before it was sent.
     """
     if connection is None or connection.closed or connection.broken:
         return True
     state = error.sqlstate
-    return state is None or state.startswith(("08", "57P")) or state == "53300"
+    if state is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state.startswith(("08", "57P")) or state == "53300"

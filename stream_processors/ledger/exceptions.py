@@ -57,8 +57,9 @@ _RECORD = """
 _WITHDRAW = """
     UPDATE billing_exceptions
     SET status = 'resolved', basis = %(basis)s,
-        resolution = 'withdrawn: ' || %(error)s
-    WHERE id = %(id)s AND basis <= %(basis)s AND status IN ('retrying', 'failed')
+        resolution = CASE WHEN status = 'resolved' THEN resolution
+                          ELSE 'withdrawn: ' || %(error)s END
+    WHERE id = %(id)s AND basis <= %(basis)s AND status <> 'dismissed'
 """
 
 
@@ -179,5 +180,17 @@ def _payable_as_json(payable: Payable) -> dict[str, Any]:
 
 
 def _jsonb(record: dict[str, Any]) -> str:
+    return json.dumps(_without_nul(record))
+
+
+def _without_nul(value: Any) -> Any:
     """Return JSON that jsonb takes: it cannot hold NUL, which becomes U+FFFD."""
-    return json.dumps(record).replace("\\u0000", "\\ufffd")
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd")
+        case dict():
+            return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+        case list():
+            return [_without_nul(each) for each in value]
+        case _:
+            return value

@@ -56,13 +56,13 @@ def post_isolated(connection: psycopg.Connection, payable: Payable) -> Posting:
 def reason_of(error: psycopg.Error) -> PayableReason | None:
     """Return the reason of billing_exceptions that a database error is; None: not the record's.
 
-    By SQLSTATE: another entry pays the session (23505), class 22 and 23 the record itself; a
+    By SQLSTATE: another entry pays the session (23505); class 22, 23 and 54 the record itself; a
     cancelled statement, a lock not had, a deadlock; class 53 and 58 the server's means.
     """
     state = error.sqlstate or ""
     if state == "23505":
         return "ledger_conflict"
-    if state.startswith(("22", "23")) or isinstance(error, psycopg.DataError):
+    if state.startswith(("22", "23", "54")) or isinstance(error, psycopg.DataError):
         return "unprocessable"
     if state in {"57014", "55P03", "40001", "40P01"}:
         return "timeout"

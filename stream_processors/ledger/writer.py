@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import psycopg
 import structlog
 
 from schemas import codec
 from schemas.errors import Undecodable, UnknownFingerprint
 from schemas.records import ExceptionReport, Payable
+from stream_processors.ledger.checking import fault_of
 from stream_processors.ledger.exceptions import (
     BillingException,
     record_exceptions,
     withdraw_exception,
 )
-from stream_processors.ledger.isolation import post_batch
+from stream_processors.ledger.isolation import post_batch, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import psycopg
 
     from stream_processors.engine.deaths import DeathJournal
     from stream_processors.engine.messages import InboundRecord
@@ -45,6 +45,8 @@ class PayablesWriter:
             decoded = read_record(record, Payable, self._journal)
             if isinstance(decoded, BillingException):
                 unusable.append(decoded)
+            elif fault := fault_of(decoded):
+                unusable.append(BillingException.of_record("unprocessable", record, fault))
             else:
                 payables.append(decoded)
         if payables:
@@ -63,18 +65,40 @@ class ReportsWriter:
 
     def carry_out(self, records: Sequence[InboundRecord]) -> None:
         """Record a batch, in its order. Raises UnknownFingerprint as above."""
-        decoded = [read_record(record, ExceptionReport, self._journal) for record in records]
+        decoded = [
+            (record, read_record(record, ExceptionReport, self._journal)) for record in records
+        ]
 
         def write(connection: psycopg.Connection) -> None:
-            for report in decoded:
-                if isinstance(report, BillingException):
-                    record_exceptions(connection, [report])
-                elif report.standing:
-                    record_exceptions(connection, [BillingException.of_report(report)])
-                else:
-                    withdraw_exception(connection, report)
+            for record, report in decoded:
+                _write_isolated(connection, record, report)
 
         self._database.run(write)
+
+
+def _write_isolated(
+    connection: psycopg.Connection,
+    record: InboundRecord,
+    report: ExceptionReport | BillingException,
+) -> None:
+    """Write a report behind a savepoint; one that can't be recorded becomes its own exception."""
+    try:
+        with connection.transaction():
+            _write(connection, report)
+    except (psycopg.Error, ValueError, RecursionError) as error:
+        if isinstance(error, psycopg.Error) and reason_of(error) != "unprocessable":
+            raise
+        fault = f"it reports what cannot be recorded: {str(error).strip()}"
+        record_exceptions(connection, [BillingException.of_record("unprocessable", record, fault)])
+
+
+def _write(connection: psycopg.Connection, report: ExceptionReport | BillingException) -> None:
+    if isinstance(report, BillingException):
+        record_exceptions(connection, [report])
+    elif report.standing:
+        record_exceptions(connection, [BillingException.of_report(report)])
+    else:
+        withdraw_exception(connection, report)
 
 
 def read_record(

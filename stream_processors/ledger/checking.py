@@ -1,0 +1,55 @@
+"""Whether a payable can be posted at all: checked before it can hold up, or mislead, the database.
+
+The processors write no other. One that somebody else wrote, or that a person edited for a retry,
+must become an exception of its own: not end the writer again and again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schemas.records import Payable
+
+_TEXT_CHARACTERS_MAX = 255
+_IDS = ("ledger_id", "source_event_id")
+_TEXTS = ("mentor_id", "contract_id", "student_id", "price_code")
+_SUBJECTS = {"session": "session_id", "package": "service_package_id"}
+
+
+def fault_of(payable: Payable) -> str | None:
+    """Return what keeps a payable from being posted, naming the field; None where nothing does."""
+    return next(_faults(payable), None)
+
+
+def _faults(payable: Payable) -> Iterator[str]:
+    subject = _SUBJECTS.get(payable.kind, "")
+    if not subject:
+        yield f"kind {payable.kind!r} is neither session nor package"
+    if {name for name in _SUBJECTS.values() if getattr(payable, name) is not None} != {subject}:
+        yield f"a {payable.kind} has its own id and no other: {', '.join(_SUBJECTS.values())}"
+    for name in _IDS:
+        if not _is_uuid_text(getattr(payable, name)):
+            yield f"{name} is no uuid in lower case: {getattr(payable, name)!r:.100}"
+    for name in (*_TEXTS, subject):
+        if not _is_id(getattr(payable, name)):
+            yield f"{name} is no text of 1 to {_TEXT_CHARACTERS_MAX} characters without NUL"
+    if not payable.session_ids or not all(map(_is_id, payable.session_ids)):
+        yield "session_ids are not the ids of sessions"
+    if payable.occurred_at.tzinfo is None:
+        yield "occurred_at has no offset"
+
+
+def _is_uuid_text(value: Any) -> bool:
+    try:
+        canonical = str(uuid.UUID(value))
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return canonical == str(value)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= _TEXT_CHARACTERS_MAX and "\0" not in value
