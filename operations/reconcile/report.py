@@ -12,8 +12,16 @@ LOSS_PERCENT_MAX = 0.5
 ERROR_PERCENT_MAX = 1.0
 """More bills wrong than that, and the release is rolled back (likewise)."""
 
-_EXPECTED = ("billed", "mismatched", "duplicate", "missing", "failed", "awaiting_delivery")
-_BILLED = ("billed", "mismatched", "duplicate")
+_EXPECTED = (
+    "billed",
+    "mismatched",
+    "duplicate",
+    "conflict",
+    "missing",
+    "failed",
+    "awaiting_delivery",
+)
+_BILLED = ("billed", "mismatched", "duplicate", "conflict")
 _DISCREPANCIES = ("missing", "undelivered", "duplicate", "mismatched", "failed")
 _WAITING = ("in_flight", "retrying")
 
@@ -23,6 +31,8 @@ class Reconciliation:
     """What INTERFACE.md says of `outbox reconcile`; all but the percentages are counts.
 
     A bill that waits for something or was settled by a person's decision is not expected.
+    `failed`: bills that a failed exception holds. `conflicts`: bills posted before a contradictory
+    event came, of which a person has been asked: known, and no fault of the system's.
     `details`: the offenders, each with its `fault`, `reason` and ids; `details_left_out`: how many
     more there are of them.
     """
@@ -36,6 +46,7 @@ class Reconciliation:
     mismatched: int
     repriced: int
     undelivered: int
+    conflicts: int
     waiting: int
     waiting_for: Mapping[str, int]
     decided: int
@@ -78,6 +89,7 @@ def reconciliation(
         mismatched=offenders["mismatched"],
         repriced=offenders["repriced"],
         undelivered=offenders["undelivered"],
+        conflicts=offenders["conflict"],
         waiting=sum(waiting.values()),
         waiting_for=dict(sorted(waiting.items())),
         decided=bills["decided"] + not_owed["decided"],
@@ -86,11 +98,7 @@ def reconciliation(
         verdict=verdict(
             loss, error, fault=fault or any(offenders[outcome] for outcome in _DISCREPANCIES)
         ),
-        details=[
-            {"fault": outcome.outcome, "reason": outcome.reason, **detail}
-            for outcome in outcomes
-            for detail in outcome.details
-        ],
+        details=_details(outcomes),
         details_left_out=sum(
             outcome.amount - len(outcome.details)
             for outcome in outcomes
@@ -98,6 +106,14 @@ def reconciliation(
         ),
         warnings=list(warnings),
     )
+
+
+def _details(outcomes: Sequence[OutcomeCount]) -> list[dict[str, Any]]:
+    return [
+        {"fault": outcome.outcome, "reason": outcome.reason, **detail}
+        for outcome in outcomes
+        for detail in outcome.details
+    ]
 
 
 def percent(part: int, whole: int) -> float:

@@ -33,7 +33,7 @@ STANDARD_LIBRARY_OF_RULES = {
 @cache
 def tracked(*patterns: str) -> list[Path]:
     listed = subprocess.run(
-        ["git", "-c", "safe.directory=*", "ls-files", *patterns],
+        ["git", "-c", "safe.directory=*", "ls-files", *patterns],  # noqa: S607 - git of the PATH
         cwd=ROOT,
         capture_output=True,
         text=True,

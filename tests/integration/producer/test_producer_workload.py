@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.errors import UniqueViolation
 
-from producer_app.database import connect, create_tables
 from producer_app.refusals import SessionUnknown, UserAlreadySignedUp
 from producer_app.workload import (
     ActivateContract,
@@ -25,21 +24,10 @@ from producer_app.workload import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from psycopg import Connection
     from sqlalchemy import Engine
 
 SMALL = Workload(seed=11, single_sessions=15, finished_packages=2, waiting_packages=1)
-
-
-@pytest.fixture
-def engine(postgres_server: Any, application: Connection) -> Iterator[Engine]:
-    url = postgres_server.url("outbox_application", application.info.dbname)
-    engine = connect(url, pool_size=4)
-    create_tables(engine)
-    yield engine
-    engine.dispose()
 
 
 def completed_sessions(owner: Connection) -> dict[str, datetime]:
