@@ -20,7 +20,7 @@ from operations.settings import Settings, load_settings
 
 _FIGURES = (
     "events", "expected", "billed", "missing", "failed", "duplicate", "mismatched", "repriced",
-    "undelivered", "waiting", "decided", "loss_percent", "error_percent", "verdict",
+    "undelivered", "conflicts", "waiting", "decided", "loss_percent", "error_percent", "verdict",
 )  # fmt: skip
 
 
@@ -139,6 +139,11 @@ def _print_tables(found: Reconciliation) -> None:
     if found.waiting_for:
         waits = [f"{count} for {what}" for what, count in found.waiting_for.items()]
         say(f"Waiting: {', '.join(waits)}.")
+    if found.conflicts:
+        say(
+            f"{found.conflicts} bills were posted before events that contradict them: see "
+            "`outbox exceptions list --status failed --reason ledger_conflict`."
+        )
     if found.details:
         columns = ("fault", "reason", "of", "ledger", "event", "exception")
         print_table_or_json([_named(detail) for detail in found.details], "table", columns)

@@ -44,22 +44,45 @@ event AS MATERIALIZED (
     LEFT JOIN progress
         ON progress.partition = receipt.partition AND receipt.topic = 'events.session'
 ),
--- A session is settled once every event of it can be judged: until then it is in flight.
+-- A session is settled once every event of it can be judged: until then it is in flight. It is
+-- contested where several events of a kind may contradict each other.
 session_progress AS MATERIALIZED (
-    SELECT session_id, bool_and(judged) AS settled, bool_or(undelivered) AS undelivered
+    SELECT
+        session_id,
+        bool_and(judged) AS settled,
+        bool_or(undelivered) AS undelivered,
+        count(*) FILTER (WHERE event_type = 'services.session.completed') > 1
+            OR count(*) FILTER (WHERE event_type = 'services.session.evaluated') > 1 AS contested
     FROM event
     WHERE aggregate_type = 'session'
     GROUP BY session_id
 ),
+-- A package is contested, too, where it is named by more sessions than its total, or on other terms.
 package_progress AS (
     SELECT
         named.package_id,
         bool_and(session_progress.settled) AS settled,
-        bool_or(session_progress.undelivered) AS undelivered
+        bool_or(session_progress.undelivered) AS undelivered,
+        bool_or(session_progress.contested)
+            OR count(*) > min(named.package_total)
+            OR min(named.lowest_terms) <> max(named.highest_terms) AS contested
     FROM (
-        SELECT DISTINCT package_id, session_id
-        FROM event
-        WHERE event_type = 'services.session.completed' AND package_id IS NOT NULL
+        SELECT
+            package_id,
+            session_id,
+            min(package_total) AS package_total,
+            min(terms) AS lowest_terms,
+            max(terms) AS highest_terms
+        FROM (
+            SELECT
+                package_id, session_id, package_total,
+                concat_ws(
+                    E'\x01', mentor_id, contract_id, student_id, package_code, package_total
+                ) COLLATE "C" AS terms
+            FROM event
+            WHERE event_type = 'services.session.completed' AND package_id IS NOT NULL
+        ) AS naming
+        GROUP BY package_id, session_id
     ) AS named
     JOIN session_progress USING (session_id)
     GROUP BY named.package_id
@@ -134,7 +157,7 @@ bill AS MATERIALIZED (
         'session' AS kind, session_id AS subject, mentor_id, contract_id, student_id,
         session_type AS price_code, occurred_at, source_event_id, ARRAY[session_id] AS members,
         ARRAY[id, source_event_id] AS events, due_at,
-        session_progress.settled, session_progress.undelivered
+        session_progress.settled, session_progress.undelivered, session_progress.contested
     FROM session
     JOIN session_progress USING (session_id)
     WHERE package_id IS NULL AND billable
@@ -142,7 +165,7 @@ bill AS MATERIALIZED (
     SELECT
         'package', package_id, mentor_id, contract_id, student_id,
         package_code, occurred_at, source_event_id, members,
-        events, due_at, settled, undelivered
+        events, due_at, settled, undelivered, contested
     FROM package_bill
     JOIN package_progress USING (package_id)
 ),

@@ -49,8 +49,9 @@ judged AS MATERIALIZED (
                 AND different_facts = '{}' THEN 'billed'
             WHEN compared.entry_id IS NOT NULL AND different_facts <> '{}'
                 AND NOT settled THEN 'in_flight'
+            -- Contradictory events came in an unlucky order, and a person has been asked.
             WHEN compared.entry_id IS NOT NULL AND different_facts <> '{}'
-                AND contradiction.ledger_urgency < 3 THEN 'failed'
+                AND contradiction.ledger_urgency < 3 AND contested THEN 'conflict'
             WHEN compared.entry_id IS NOT NULL AND different_facts <> '{}'
                 AND contradiction.ledger_urgency = 3 THEN 'decided'
             WHEN compared.entry_id IS NOT NULL THEN 'mismatched'
@@ -74,7 +75,9 @@ not_owed AS (
         CASE
             WHEN NOT coalesce(session_progress.settled, package_progress.settled, true)
                 OR %(lagging)s THEN 'in_flight'
-            WHEN contradiction.urgency < 3 THEN 'failed'
+            WHEN contradiction.urgency < 3
+                AND coalesce(session_progress.contested, package_progress.contested)
+                THEN 'conflict'
             WHEN contradiction.urgency = 3 THEN 'decided'
             ELSE 'mismatched'
         END AS outcome
@@ -95,7 +98,7 @@ offender AS (
         outcome,
         CASE outcome
             WHEN 'missing' THEN 'not_in_ledger'
-            WHEN 'failed' THEN coalesce(blocked_reason, 'conflict')
+            WHEN 'failed' THEN blocked_reason
             ELSE array_to_string(different_facts || different_price, ', ')
         END AS reason,
         subject,
@@ -106,7 +109,7 @@ offender AS (
             'exception_id', coalesce(blocked_by, contradicted_by), 'error', blocked_error
         ) AS detail
     FROM judged
-    WHERE outcome IN ('missing', 'failed', 'mismatched')
+    WHERE outcome IN ('missing', 'failed', 'mismatched', 'conflict')
     UNION ALL
     SELECT
         outcome, 'not_owed', subject,
@@ -116,7 +119,7 @@ offender AS (
             'source_event_id', source_event_id, 'occurred_at', occurred_at, 'ledger_id', id
         )
     FROM not_owed
-    WHERE outcome IN ('failed', 'mismatched')
+    WHERE outcome IN ('conflict', 'mismatched')
     UNION ALL
     SELECT
         'duplicate', 'paid_more_than_once', subject,

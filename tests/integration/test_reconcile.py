@@ -172,20 +172,35 @@ def test_an_open_conflict_does_not_spoil_a_clean_verdict(admin: psycopg.Connecti
     assert (found.expected, found.billed, found.verdict) == (1, 1, "clean")
 
 
-def test_an_entry_that_contradictory_events_explain_is_failed_until_a_person_dismisses_it(
+def test_an_entry_that_contradictory_events_explain_is_a_conflict_that_a_person_was_asked_about(
     admin: psycopg.Connection,
 ) -> None:
-    insert_price(admin, mentor_id="mentor-1")
-    event, _ = bill_session(admin, "session-1", mentor_id="mentor-2")
+    insert_price(admin)
+    first = complete(admin, "session-1")
+    receive(admin, first)
+    receive(admin, complete(admin, "session-1", mentorId="mentor-2"))
+    # The later one came first, was posted, and stays.
+    post(admin, "session-1", mentor_id="mentor-2")
+    assert reconciled(admin).mismatched == 1
     exception = insert_exception(
-        admin, reason="ledger_conflict", kind="session", source_event_id=event.id
+        admin, reason="ledger_conflict", kind="session", source_event_id=first.id
     )
     found = reconciled(admin)
-    assert (found.failed, found.mismatched, found.verdict) == (1, 0, "discrepancy")
+    assert (found.conflicts, found.mismatched, found.verdict) == (1, 0, "clean")
     assert found.details[0]["exception_id"] == str(exception)
     admin.execute("UPDATE billing_exceptions SET status = 'dismissed', resolution = 'agreed'")
     found = reconciled(admin)
-    assert (found.decided, found.verdict) == (1, "clean")
+    assert (found.conflicts, found.decided, found.verdict) == (0, 1, "clean")
+
+
+def test_a_ledger_conflict_that_no_contradictory_events_explain_is_a_wrong_bill(
+    admin: psycopg.Connection,
+) -> None:
+    insert_price(admin)
+    event, _ = bill_session(admin, "session-1", mentor_id="mentor-2")
+    insert_exception(admin, reason="ledger_conflict", kind="session", source_event_id=event.id)
+    found = reconciled(admin)
+    assert (found.conflicts, found.mismatched, found.verdict) == (0, 1, "roll_back")
 
 
 def test_a_bill_that_a_failed_exception_holds_is_failed_and_not_lost(

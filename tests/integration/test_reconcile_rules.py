@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import psycopg
 
-from tests.integration.database_rows import complete, evaluate, insert_event, package_payload, void
+from tests.integration.database_rows import (
+    complete,
+    evaluate,
+    insert_event,
+    insert_exception,
+    package_payload,
+    void,
+)
 from tests.integration.reconciled import (
     complete_package,
     insert_price,
@@ -86,3 +93,24 @@ def test_only_the_first_offenders_are_described_and_all_are_counted(
         receive(admin, complete(admin, f"session-{number}"))
     found = reconciled(admin, details_max=2)
     assert (found.missing, len(found.details), found.details_left_out) == (5, 2, 3)
+
+
+def test_a_package_posted_before_a_smaller_session_counted_is_a_conflict(
+    admin: psycopg.Connection,
+) -> None:
+    insert_price(admin, price_code="course", amount_minor=200_000)
+    payload = package_payload("p0", 2, requiredEvaluation=True)
+    receive(admin, insert_event(admin, "services.session.completed", payload))
+    events = complete_package(admin, ["p1", "p2"], 2)
+    post_package(admin, "p1", "p2")
+    assert reconciled(admin).verdict == "clean"
+    receive(admin, evaluate(admin, "p0"))
+    insert_exception(
+        admin,
+        reason="ledger_conflict",
+        kind="package",
+        subject="package-1",
+        source_event_id=events[-1].id,
+    )
+    found = reconciled(admin)
+    assert (found.conflicts, found.mismatched, found.verdict) == (1, 0, "clean")
