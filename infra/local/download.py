@@ -2,6 +2,7 @@
 
 import errno
 import os
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -142,11 +143,26 @@ class _PlainReport:
             self._console.print(f"  {self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB")
 
 
+def trusted_certificates() -> ssl.SSLContext:
+    """Return whom to trust: httpx's own list, or SSL_CERT_FILE's, and the system's store.
+
+    The store is where a company adds the authority of its proxy or mirror.
+    """
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context
+
+
 def _run(jars: list[LockedJar], directory: Path, repository: str, advance: Advance) -> None:
     """Download all; the first error ends the rest."""
     limits = httpx.Limits(max_connections=PARALLEL_DOWNLOADS)
     with (
-        httpx.Client(timeout=TIMEOUT_SECONDS, limits=limits, follow_redirects=True) as client,
+        httpx.Client(
+            verify=trusted_certificates(),
+            timeout=TIMEOUT_SECONDS,
+            limits=limits,
+            follow_redirects=True,
+        ) as client,
         ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool,
     ):
         # The largest first, so that no straggler is left for the end.

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +162,12 @@ def test_the_first_error_ends_a_download_of_many(
 def test_the_repository_can_be_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTBOX_MAVEN_REPOSITORY", "http://mirror.invalid/maven/")
     assert downloading.default_repository() == "http://mirror.invalid/maven"
+
+
+def test_the_systems_own_certificates_are_trusted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[ssl.SSLContext] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda context: loaded.append(context))
+    trusted = downloading.trusted_certificates()
+    assert trusted in loaded
+    assert trusted.verify_mode is ssl.CERT_REQUIRED
+    assert trusted.check_hostname
