@@ -166,7 +166,11 @@ def test_the_repository_can_be_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_systems_own_certificates_are_trusted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[ssl.SSLContext] = []
-    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda context: loaded.append(context))
+
+    def remember(context: ssl.SSLContext) -> None:
+        loaded.append(context)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", remember)
     trusted = downloading.trusted_certificates()
     assert trusted in loaded
     assert trusted.verify_mode is ssl.CERT_REQUIRED
