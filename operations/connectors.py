@@ -1,10 +1,7 @@
 """`outbox connectors`: what Kafka Connect runs, and whether it may."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,24 +17,19 @@ from connectors.apply import (
     start,
     start_if_failed,
 )
-from connectors.client import ConnectClient
-from connectors.definition import load_definitions
 from connectors.plan import ActionKind
 from connectors.position import Source, format_lsn
 from connectors.renewal import renew_slot
 from connectors.traces import causes
-from infra.local.connect import secrets_file
-from infra.local.layout import layout_from_environment
 from infra.postgres.migrate import ensure_slot
 from infra.postgres.objects import HOME
+from operations.connector_sites import TIMEOUT_SECONDS, connector_sites
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
 from operations.recovery import publish_again, send_undelivered
 from operations.settings import load_settings
 
-SECRETS_FILE = "OUTBOX_CONNECTOR_SECRETS_FILE"
 PUBLICATION = HOME / "publications" / "outbox_events.sql"
-TIMEOUT_SECONDS = 60.0
 
 timeout_option = click.option(
     "--timeout",
@@ -47,20 +39,6 @@ timeout_option = click.option(
     metavar="SECONDS",
     help="How long to wait for each state.",
 )
-
-
-@contextmanager
-def _sites(timeout: float = TIMEOUT_SECONDS) -> Iterator[tuple[Site, ...]]:
-    """Every connector of ours, where the settings say."""
-    settings = load_settings()
-    local = secrets_file(layout_from_environment())
-    secrets = Path(os.environ.get(SECRETS_FILE) or local)
-    with ConnectClient(settings.need("connect_url")) as client:
-        database_url = settings.need("database_url")
-        yield tuple(
-            Site(client, definition, database_url, timeout)
-            for definition in load_definitions(secrets)
-        )
 
 
 @click.group()
@@ -76,7 +54,7 @@ def plan_verb(ctx: click.Context, output: str) -> None:
 
     Exit code 0 if nothing is to be done, 1 if something is, or if starting would lose events.
     """
-    with _sites() as sites:
+    with connector_sites() as sites:
         actions = [(plan_site(site), overview(site).fault) for site in sites]
     if output == "json":
         click.echo(as_json([{**asdict(action), "fault": fault} for action, fault in actions]))
@@ -105,7 +83,7 @@ def apply_verb(timeout: float, output: str) -> None:
 
     What is paused, stopped or failed is started again. Refused where starting would lose events.
     """
-    with _sites(timeout) as sites:
+    with connector_sites(timeout) as sites:
         rows = [
             {"connector": action.connector, "action": str(action.kind), "state": "RUNNING"}
             for action in map(apply, sites)
@@ -121,7 +99,7 @@ def status_verb(ctx: click.Context, output: str) -> None:
 
     Exit code 0 if every connector runs and reads its slot, 1 otherwise.
     """
-    with _sites() as sites:
+    with connector_sites() as sites:
         overviews = [overview(site) for site in sites]
     columns = ("connector", "state", "tasks", "worker", "slot", "lag_bytes", "kept_bytes")
     print_table_or_json([_status_row(seen) for seen in overviews], output, columns)
@@ -157,7 +135,7 @@ def restart_verb(timeout: float, *, failed_only: bool) -> None:
     if not failed_only:
         _each(timeout, start, "is running and reads its slot")
         return
-    with _sites(timeout) as sites:
+    with connector_sites(timeout) as sites:
         for site in sites:
             restarted = start_if_failed(site)
             say(f"{site.definition.name} {'was started again' if restarted else 'has not failed'}.")
@@ -176,7 +154,7 @@ def recover_verb(timeout: float, output: str) -> None:
     admin_url, owner_url = settings.need("admin_database_url"), settings.need("database_url")
     brokers = settings.need("kafka_bootstrap_servers")
     renewed: list[str] = []
-    with _sites(timeout) as sites:
+    with connector_sites(timeout) as sites:
         for site in sites:
             republished = publish_again(owner_url, PUBLICATION.read_text(encoding="utf-8"))
             if republished or overview(site).fault is not None:
@@ -208,7 +186,7 @@ def delete_verb(timeout: float, *, yes: bool) -> None:
 
 
 def _each(timeout: float, change: Callable[[Site], None], outcome: str) -> None:
-    with _sites(timeout) as sites:
+    with connector_sites(timeout) as sites:
         for site in sites:
             change(site)
             say(f"{site.definition.name} {outcome}.")

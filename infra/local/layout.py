@@ -51,6 +51,11 @@ class Layout:
         return self.port_base + 5
 
     @property
+    def connector_keeper_port(self) -> int:
+        """The connector keeper's health."""
+        return self.port_base + 8
+
+    @property
     def ledger_writer_port(self) -> int:
         """The ledger writer's health."""
         return self.port_base + 9

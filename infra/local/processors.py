@@ -1,13 +1,15 @@
-"""Our own processes: the stream processors and the ledger writer."""
+"""Our own processes: the stream processors, the ledger writer, the connector keeper."""
 
 import sys
 
+from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.layout import Layout
 from infra.local.postgres import database_url
-from infra.local.programs import LEDGER_WRITER, Program, worker_name
+from infra.local.programs import CONNECTOR_KEEPER, LEDGER_WRITER, Program, worker_name
 
 LEDGER_WRITER_ROLE = "outbox_ledger_writer"
+AUDITOR_ROLE = "outbox_auditor"
 
 
 def _processor(
@@ -40,3 +42,19 @@ def ledger_writer_program(layout: Layout, credentials: Credentials) -> Program:
     environment = {"OUTBOX_LEDGER_WRITER_DATABASE_URL": url}
     port = layout.ledger_writer_port
     return _processor(LEDGER_WRITER, "stream_processors.ledger", layout, port, environment)
+
+
+def connector_keeper_program(layout: Layout, credentials: Credentials) -> Program:
+    """Return the process that starts failed connectors again; it only looks at the database."""
+    return Program(
+        name=CONNECTOR_KEEPER,
+        command=[sys.executable, "-m", "operations.keeper"],
+        environment={
+            "OUTBOX_CONNECT_URL": layout.connect_url,
+            "OUTBOX_DATABASE_URL": database_url(
+                layout, AUDITOR_ROLE, credentials.roles[AUDITOR_ROLE]
+            ),
+            "OUTBOX_CONNECTOR_SECRETS_FILE": str(secrets_file(layout)),
+            "OUTBOX_HEALTH_PORT": str(layout.connector_keeper_port),
+        },
+    )

@@ -9,6 +9,7 @@ POSTGRES = "postgres"
 KAFKA = "kafka"
 CONNECT = "connect"
 LEDGER_WRITER = "ledger-writer"
+CONNECTOR_KEEPER = "connector-keeper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,15 @@ def processor_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     ]
 
 
+def keeper_endpoint(layout: Layout) -> Endpoint:
+    """Return what starts failed connectors again."""
+    return _page(CONNECTOR_KEEPER, layout.connector_keeper_port)
+
+
 def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     """Return the whole stack, in the order of `outbox status`."""
-    return [*service_endpoints(layout), *processor_endpoints(layout, workers)]
+    return [
+        *service_endpoints(layout),
+        *processor_endpoints(layout, workers),
+        keeper_endpoint(layout),
+    ]

@@ -19,7 +19,11 @@ from infra.local.layout import MAXIMUM_WORKERS, Layout
 from infra.local.owner import PostgresOwner, postgres_owner, public_directory
 from infra.local.ports import require_free
 from infra.local.postgres import DATABASE, installation, postgres_program
-from infra.local.processors import ledger_writer_program, worker_program
+from infra.local.processors import (
+    connector_keeper_program,
+    ledger_writer_program,
+    worker_program,
+)
 from infra.local.programs import Program, stack_endpoints
 from infra.local.shutdown import stop_all
 from infra.local.startup import Report, Startup
@@ -66,6 +70,7 @@ def _programs(
         connect_program(layout, jars),
         *(worker_program(layout, number) for number in range(1, workers + 1)),
         ledger_writer_program(layout, credentials),
+        connector_keeper_program(layout, credentials),
     ]
 
 

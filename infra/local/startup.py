@@ -21,6 +21,7 @@ from infra.local.programs import (
     KAFKA,
     POSTGRES,
     Endpoint,
+    keeper_endpoint,
     processor_endpoints,
     service_endpoints,
 )
@@ -60,7 +61,11 @@ class Startup:
             pool.submit(self._after, [postgres, topics], self._process, endpoint)
             for endpoint in processor_endpoints(self.layout, workers)
         ]
-        stages: list[Future[Any]] = [postgres, kafka, connect, topics, connector, *processors]
+        keeper = pool.submit(self._keeper, connector)
+        stages: list[Future[Any]] = [
+            *(postgres, kafka, connect, topics, connector, keeper),
+            *processors,
+        ]
         done, _ = wait(stages, return_when=FIRST_EXCEPTION)
         for stage in done:
             stage.result()
@@ -107,6 +112,15 @@ class Startup:
     def _topics(self) -> None:
         created = create_missing_topics(self.layout.kafka_bootstrap_servers)
         self.report(f"topics are there ({len(created)} created)")
+
+    def _keeper(self, connector: Future[list[str]]) -> None:
+        """Start the connector keeper; where the connector may not run, it is rightly unhealthy."""
+        faults = connector.result()
+        endpoint = keeper_endpoint(self.layout)
+        if faults:
+            self.supervisor.start(endpoint.name)
+        else:
+            self._process(endpoint)
 
     def _connector(self) -> list[str]:
         """Apply the connector; a lost position is a fault, for which the stack must run on.

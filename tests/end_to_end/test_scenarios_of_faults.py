@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 
+import httpx
 import psycopg
 import pytest
 
@@ -111,3 +112,33 @@ def _without_triggers(admin: psycopg.Connection, *statements: str) -> None:
     for table, trigger in triggers:
         admin.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
     admin.commit()
+
+
+def test_a_connector_that_failed_because_its_database_was_away_is_started_again_by_itself(
+    books: Books,
+) -> None:
+    tasks = f"{books.stack.address('connect_url')}/connectors/outbox-events/tasks/0"
+
+    def state() -> str:
+        answer = httpx.get(f"{tasks}/status")
+        return str(answer.json()["state"]) if answer.status_code == httpx.codes.OK else "unknown"
+
+    with psycopg.connect(books.stack.address("admin_database_url"), autocommit=True) as admin:
+        admin.execute("ALTER ROLE outbox_connector CONNECTION LIMIT 0")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usename = 'outbox_connector'"
+        )
+        try:
+            httpx.post(f"{tasks}/restart")
+            wait_until("the task has failed", state, is_so=lambda seen: seen == "FAILED")
+            assert not books.stack.processes()["connector-keeper"].healthy
+        finally:
+            admin.execute("ALTER ROLE outbox_connector CONNECTION LIMIT -1")
+    books.insert(books.completed("s1"))
+    books.wait_for_bills(1, seconds=90)
+    wait_until(
+        "the keeper is content",
+        lambda: books.stack.processes()["connector-keeper"],
+        is_so=lambda process: process.healthy,
+    )

@@ -1,0 +1,100 @@
+"""Keeps the connectors running: `python -m operations.keeper`, a process of the stack.
+
+Kafka Connect never starts a failed task again, not even one that only met its database during a
+restart. This process does, without limit, and through the same check as every other start: a
+connector whose slot lost its place stays down, and this process is unhealthy until a person acts.
+"""
+
+import signal
+import threading
+from dataclasses import dataclass, field
+
+import structlog
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.apply import Site, overview, start_if_failed
+from connectors.errors import ConnectorError
+from operations.connector_sites import connector_sites
+from stream_processors.engine.health import serve_health
+from stream_processors.engine.logs import set_up_logs
+
+LOOK_SECONDS = 2.0
+START_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+class KeeperSettings(BaseSettings):
+    """Settings of this process; the addresses are those of every verb."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTBOX_")
+
+    health_port: int
+    log_level: str = Field(default="INFO")
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Looks after all connectors; `faults` says what is wrong with which, by name."""
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    looked: bool = False
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Look every two seconds until `stopping` is set."""
+        while not self.stopping.is_set():
+            try:
+                self._look_at_all()
+            except ConnectorError as error:
+                self._note("connect", str(error))
+            self.stopping.wait(LOOK_SECONDS)
+
+    def health(self) -> dict[str, object]:
+        """Return whether every connector was found running at the last look."""
+        return {"ready": self.looked and not self.faults, "faults": dict(self.faults)}
+
+    def _look_at_all(self) -> None:
+        with connector_sites(START_SECONDS) as sites:
+            for site in sites:
+                self._look_at(site)
+        self.faults.pop("connect", None)
+        self.looked = True
+
+    def _look_at(self, site: Site) -> None:
+        name = site.definition.name
+        try:
+            if start_if_failed(site):
+                _log.warning("connector_started_again", connector=name)
+            seen = overview(site)
+        except ConnectorError as error:
+            self._note(name, str(error))
+            return
+        if seen.fault is not None:
+            self._note(name, seen.fault)
+        elif seen.status is None or seen.status.failures:
+            self._note(name, "is not running: see `outbox connectors status`")
+        else:
+            self.faults.pop(name, None)
+
+    def _note(self, name: str, fault: str) -> None:
+        if self.faults.get(name) != fault:
+            _log.error("connector_fault", connector=name, fault=fault)
+        self.faults[name] = fault
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = KeeperSettings.model_validate({})
+    set_up_logs(settings.log_level)
+    keeper = Keeper()
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: keeper.stopping.set())
+    serve_health(settings.health_port, keeper.health)
+    _log.info("keeper_starts")
+    keeper.run()
+
+
+if __name__ == "__main__":
+    main()
