@@ -6,9 +6,10 @@ import json
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from schemas.records import Payable
+from stream_processors.ledger.checking import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,8 @@ PayableReason = Literal[
     "price_missing", "database_unavailable", "timeout", "ledger_conflict", "unprocessable"
 ]
 
+# Of a bill, rather than of an event or a record.
+BILL_REASONS = list(get_args(PayableReason))
 TRANSIENT_REASONS = frozenset({"price_missing", "database_unavailable", "timeout"})
 # After the first, the second and the third try; a fourth that fails is the last.
 RETRY_SECONDS = (2, 4, 8)
@@ -164,12 +167,24 @@ def withdraw_exception(connection: psycopg.Connection, report: ExceptionReport) 
     )
 
 
-def payable_from_json(record: dict[str, Any]) -> Payable:
-    """Return the payable that an exception holds."""
-    fields = dict(record["payable"])
-    fields["occurred_at"] = datetime.fromisoformat(fields["occurred_at"])
-    fields["session_ids"] = tuple(fields["session_ids"])
-    return Payable(**fields)
+def payable_from_json(record: Any) -> Payable:
+    """Return the payable that an exception holds, perhaps edited by a person.
+
+    Raises ValueError where it holds none, or one that can't be posted.
+    """
+    try:
+        fields = dict(record["payable"])
+        fields["occurred_at"] = datetime.fromisoformat(fields["occurred_at"])
+        if not isinstance(fields["session_ids"], list):
+            raise TypeError("session_ids is no list")  # noqa: TRY301 - as whatever else is wrong
+        fields["session_ids"] = tuple(fields["session_ids"])
+        payable = Payable(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"it holds no payable: {type(error).__name__}: {error}") from error
+    fault = fault_of(payable)
+    if fault is not None:
+        raise ValueError(f"it holds no payable that can be posted: {fault}")
+    return payable
 
 
 def _payable_as_json(payable: Payable) -> dict[str, Any]:

@@ -7,13 +7,12 @@ a statement of its own, with what stands there: a statement does not see the row
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import namedtuple_row
 
-from stream_processors.ledger.exceptions import BillingException
+from stream_processors.ledger.exceptions import BILL_REASONS, BillingException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +53,7 @@ _POST = """
         WHERE dismissed.subject = coalesce(payable.session_id, payable.service_package_id)
           AND dismissed.kind = payable.kind
           AND dismissed.source_event_id = payable.source_event_id
+          AND dismissed.reason = ANY(%(reasons)s)
           AND dismissed.status = 'dismissed'
     )
     ORDER BY payable.id
@@ -82,9 +82,11 @@ _STANDING = """
     WHERE id = ANY(%(ids)s::uuid[])
 """
 _DISMISSED = """
-    SELECT source_event_id::text
+    SELECT kind, subject, source_event_id::text
     FROM billing_exceptions
-    WHERE source_event_id = ANY(%(events)s::uuid[]) AND kind IS NOT NULL AND status = 'dismissed'
+    WHERE source_event_id = ANY(%(events)s::uuid[])
+      AND reason = ANY(%(reasons)s)
+      AND status = 'dismissed'
 """
 
 _COMPARED = (
@@ -137,6 +139,7 @@ def _insert(connection: psycopg.Connection, payables: Sequence[Payable]) -> set[
         "price_codes": [payable.price_code for payable in payables],
         "occurred": [payable.occurred_at for payable in payables],
         "events": [payable.source_event_id for payable in payables],
+        "reasons": BILL_REASONS,
     }
     return {entry_id for (entry_id,) in connection.execute(_POST, columns)}
 
@@ -170,12 +173,11 @@ def _explain(
 ) -> list[BillingException]:
     """Return an exception for each payable that was not posted and should stand there."""
     standing = _standing(connection, payables)
-    dismissed: dict[str, bool] = defaultdict(bool)
+    dismissed: set[tuple[str, ...]] = set()
     if any(payable.ledger_id not in standing for payable in payables):
         events = [payable.source_event_id for payable in payables]
-        dismissed.update(
-            (event_id, True) for (event_id,) in connection.execute(_DISMISSED, {"events": events})
-        )
+        wanted = {"events": events, "reasons": BILL_REASONS}
+        dismissed = set(connection.execute(_DISMISSED, wanted))
     exceptions = []
     for payable in payables:
         entry = standing.get(payable.ledger_id)
@@ -183,7 +185,7 @@ def _explain(
             different = _differences(payable, entry)
             if different:
                 exceptions.append(_conflict(payable, different))
-        elif not dismissed[payable.source_event_id]:
+        elif (payable.kind, subject_of(payable), payable.source_event_id) not in dismissed:
             exceptions.append(_price_missing(payable))
     return exceptions
 

@@ -87,23 +87,31 @@ def _retry(
     connection: psycopg.Connection,
     exception_id: UUID,
     attempts: int,
-    record: dict[str, object],
+    record: object,
 ) -> None:
-    posting = post_isolated(connection, payable_from_json(record))
-    settled = _outcome(connection, posting, attempts)
+    try:
+        payable = payable_from_json(record)
+    except ValueError as error:
+        settled = _settled("failed", error=str(error))
+    else:
+        posting = post_isolated(connection, payable)
+        settled = _outcome(connection, posting, exception_id, attempts)
     connection.execute(_SETTLE, {"id": exception_id, **settled})
-    _log.info("exception_retried", exception=str(exception_id), attempt=attempts + 1, **settled)
+    _log.info("exception_retried", exception_id=str(exception_id), attempt=attempts + 1, **settled)
 
 
 def _outcome(
     connection: psycopg.Connection,
     posting: Posting,
+    exception_id: UUID,
     attempts: int,
 ) -> dict[str, object]:
     """Return how an exception goes on after a try that was its `attempts` + 1st."""
     if not posting.exceptions:
         return _settled("resolved", resolution="posted")
     exception = posting.exceptions[0]
+    if exception.id == exception_id and exception.reason not in TRANSIENT_REASONS:
+        return _settled("failed", error=exception.error)
     if exception.reason not in TRANSIENT_REASONS:
         # Waiting longer does not help any more: from here on it is another exception.
         record_exceptions(connection, [exception])
