@@ -15,13 +15,14 @@ from infra.local.credentials import load_credentials
 from infra.local.sweep import running_processes
 from tests.running_stack import RunningStack
 
-NAMES = ("postgres", "kafka", "connect", "worker-1", "ledger-writer")
+NAMES = ("postgres", "kafka", "connect", "worker-1", "ledger-writer", "connector-keeper")
 COMMANDS = {
     "postgres": "postgres",
     "kafka": "kafka.Kafka",
     "connect": "org.apache.kafka.connect.cli.ConnectDistributed",
     "worker-1": "stream_processors.worker",
     "ledger-writer": "stream_processors.ledger",
+    "connector-keeper": "operations.keeper",
 }
 BACK_SECONDS = 90
 MEMORY_BYTES = 3 * 1024**3

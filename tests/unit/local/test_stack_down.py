@@ -19,7 +19,10 @@ def layout(tmp_path: Path) -> Layout:
 
 def test_a_stack_that_never_ran_has_every_process_stopped(layout: Layout) -> None:
     statuses = process_statuses(layout)
-    names = ["postgres", "kafka", "connect", "worker-1", "ledger-writer"]
+    names = [
+        *("postgres", "kafka", "connect"),
+        *("worker-1", "ledger-writer", "connector-keeper"),
+    ]
     assert [status.name for status in statuses] == names
     assert {(status.pid, status.state, status.healthy) for status in statuses} == {
         (None, "stopped", False)
