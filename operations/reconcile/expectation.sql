@@ -24,11 +24,12 @@ event AS MATERIALIZED (
         written.payload ->> 'studentId' AS student_id,
         written.payload ->> 'sessionType' AS session_type,
         (written.payload ->> 'requiredEvaluation')::boolean AS required_evaluation,
-        CASE written.event_type
-            WHEN 'services.session.completed'
-                THEN rfc3339_instant(written.payload ->> 'completedAt')
-            WHEN 'services.session.evaluated'
-                THEN rfc3339_instant(written.payload ->> 'evaluatedAt')
+        -- The cast is 25 times as quick, but knows no offset beyond 15:59.
+        CASE
+            WHEN happened.at IS NULL THEN NULL
+            WHEN right(happened.at, 1) IN ('Z', 'z') OR substr(right(happened.at, 6), 2, 2) < '15'
+                THEN happened.at::timestamptz
+            ELSE rfc3339_instant(happened.at)
         END AS happened_at,
         (written.payload ->> 'servicePackageId') COLLATE "C" AS package_id,
         written.payload ->> 'packageCode' AS package_code,
@@ -37,6 +38,12 @@ event AS MATERIALIZED (
             WHEN 'services.session.voided' THEN lower(written.payload ->> 'eventId')::uuid
         END AS voided_id
     FROM domain_events AS written
+    CROSS JOIN LATERAL (
+        SELECT CASE written.event_type
+            WHEN 'services.session.completed' THEN written.payload ->> 'completedAt'
+            WHEN 'services.session.evaluated' THEN written.payload ->> 'evaluatedAt'
+        END AS at
+    ) AS happened
     LEFT JOIN domain_event_deliveries AS receipt
         ON receipt.event_id = written.id
         AND receipt.event_created_at = written.created_at
