@@ -117,11 +117,13 @@ class Changelog:
     def _read_to(self, end: int) -> Iterator[tuple[list[tuple[bytes, bytes]], int]]:
         position = -1
         while position < end:
-            messages = self._consumer.consume(_BATCH_RECORDS, timeout=_TIMEOUT_SECONDS)
-            if not messages:
+            first = self._consumer.poll(_TIMEOUT_SECONDS)
+            if first is None:
                 raise TimeoutError(
                     f"{self.topic}: nothing came in {_TIMEOUT_SECONDS} s while reading it back"
                 )
+            # What else is there: with a timeout, `consume` would wait for a batch to fill.
+            messages = [first, *self._consumer.consume(_BATCH_RECORDS, timeout=0)]
             rows: list[tuple[bytes, bytes]] = []
             for message in messages:
                 error = message.error()
