@@ -5,6 +5,7 @@ restart. This process does, without limit, and through the same check as every o
 connector whose slot lost its place stays down, and this process is unhealthy until a person acts.
 """
 
+import logging
 import signal
 import threading
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = KeeperSettings.model_validate({})
     set_up_logs(settings.log_level)
+    # Each of its looks would be a line.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     keeper = Keeper()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: keeper.stopping.set())

@@ -127,8 +127,10 @@ def test_risk_4_no_blind_spot_what_is_pending_what_is_in_it_and_how_often_it_was
 def test_risk_5_a_kill_with_fifty_events_in_flight_loses_nothing_that_was_in_memory(
     books: Books,
 ) -> None:
-    for number in range(50):
-        books.insert(books.course(f"s{number:02}", 25, f"package-{number % 2}"))
+    with books.application.transaction():
+        for number in range(50):
+            books.insert(books.course(f"s{number:02}", 25, f"package-{number % 2}"))
+    assert books.bills() == [], "they are in flight"
     for name in ("worker-1", "ledger-writer"):
         process = books.stack.processes()[name]
         assert process.pid is not None

@@ -8,6 +8,7 @@ import httpx
 import psycopg
 import pytest
 
+from infra.local.credentials import load_credentials
 from tests.end_to_end.books import Books, wait_until
 
 
@@ -114,7 +115,7 @@ def _without_triggers(admin: psycopg.Connection, *statements: str) -> None:
     admin.commit()
 
 
-def test_a_connector_that_failed_because_its_database_was_away_is_started_again_by_itself(
+def test_a_connector_whose_task_failed_is_started_again_by_itself_once_its_cause_is_mended(
     books: Books,
 ) -> None:
     tasks = f"{books.stack.address('connect_url')}/connectors/outbox-events/tasks/0"
@@ -123,22 +124,25 @@ def test_a_connector_that_failed_because_its_database_was_away_is_started_again_
         answer = httpx.get(f"{tasks}/status")
         return str(answer.json()["state"]) if answer.status_code == httpx.codes.OK else "unknown"
 
+    credentials = load_credentials(books.stack.layout.secrets)
+    assert credentials is not None
     with psycopg.connect(books.stack.address("admin_database_url"), autocommit=True) as admin:
-        admin.execute("ALTER ROLE outbox_connector CONNECTION LIMIT 0")
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'outbox_connector'"
-        )
+        admin.execute("ALTER ROLE outbox_connector PASSWORD 'another'")
         try:
             httpx.post(f"{tasks}/restart")
             wait_until("the task has failed", state, is_so=lambda seen: seen == "FAILED")
-            assert not books.stack.processes()["connector-keeper"].healthy
+            wait_until(
+                "the status is red",
+                lambda: books.stack.processes()["connector-keeper"],
+                is_so=lambda process: not process.healthy,
+            )
         finally:
-            admin.execute("ALTER ROLE outbox_connector CONNECTION LIMIT -1")
+            password = credentials.roles["outbox_connector"]
+            admin.execute(f"ALTER ROLE outbox_connector PASSWORD '{password}'")
     books.insert(books.completed("s1"))
     books.wait_for_bills(1, seconds=90)
     wait_until(
-        "the keeper is content",
+        "the status is green",
         lambda: books.stack.processes()["connector-keeper"],
         is_so=lambda process: process.healthy,
     )
