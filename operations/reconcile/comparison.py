@@ -54,7 +54,7 @@ def compare(connection: psycopg.Connection, scope: Scope) -> list[OutcomeCount]:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         # The planner cannot know how many rows the steps before give, and would loop over millions.
         connection.execute("SET LOCAL enable_nestloop = off")
-        connection.execute("SET LOCAL work_mem = '64MB'")
+        connection.execute("SET LOCAL work_mem = '32MB'")
         connection.execute("SET LOCAL jit = off")
         rows = connection.execute(
             _COMPARISON,
