@@ -201,7 +201,9 @@ class BillingCodec:
         source.seek(_HEADER_LENGTH)
         try:
             datum: dict[str, Any] = fastavro.schemaless_reader(
-                source, writer, None if writer is reader else reader,
+                source,
+                writer,
+                None if writer is reader else reader,
             )
         except Exception as error:
             # fastavro lets through whatever garbage causes: EOFError, IndexError, ValueError …

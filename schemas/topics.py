@@ -50,7 +50,11 @@ EVENTS_SESSION = Topic("events.session", "sessionId", PARTITIONS, "delete", _UNL
 EVENTS_CONTRACT = Topic("events.contract", "contractId", PARTITIONS, "delete", _UNLIMITED)
 EVENTS_USER = Topic("events.user", "userId", 1, "delete", _UNLIMITED)
 PACKAGE_SESSIONS = Topic(
-    "billing.package-sessions", "servicePackageId", PARTITIONS, "delete", 30 * _DAY_MS,
+    "billing.package-sessions",
+    "servicePackageId",
+    PARTITIONS,
+    "delete",
+    30 * _DAY_MS,
 )
 PAYABLES = Topic(
     "billing.payables",
@@ -64,10 +68,18 @@ PAYABLES = Topic(
 DEAD_LETTERS = Topic("billing.dead-letters", "subject", 1, "delete", _UNLIMITED)
 # Named as Faust names the changelog of a table: <app id>-<table>-changelog.
 SESSION_FACTS_CHANGELOG = Topic(
-    "outbox-billing-session_facts-changelog", "fact", PARTITIONS, "compact", _UNLIMITED,
+    "outbox-billing-session_facts-changelog",
+    "fact",
+    PARTITIONS,
+    "compact",
+    _UNLIMITED,
 )
 PACKAGE_FACTS_CHANGELOG = Topic(
-    "outbox-billing-package_facts-changelog", "fact", PARTITIONS, "compact", _UNLIMITED,
+    "outbox-billing-package_facts-changelog",
+    "fact",
+    PARTITIONS,
+    "compact",
+    _UNLIMITED,
 )
 # The connector says here that it is alive: it moves the slot on while the outbox is idle. Without
 # this topic its producer would wait for ever.
@@ -165,7 +177,9 @@ def _partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, i
 
 
 def _configurations(
-    admin: AdminClient, names: list[str], bootstrap_servers: str,
+    admin: AdminClient,
+    names: list[str],
+    bootstrap_servers: str,
 ) -> dict[str, dict[str, Any]]:
     if not names:
         return {}

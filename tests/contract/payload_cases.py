@@ -113,7 +113,8 @@ def _texts() -> list[Case]:
         _completed({"mentorId": "m" * 256}, "mentorId: is longer than 255 characters"),
         _completed({"mentorId": "\N{GRINNING FACE}" * 255}, ACCEPTED),
         _completed(
-            {"mentorId": "\N{GRINNING FACE}" * 256}, "mentorId: is longer than 255 characters",
+            {"mentorId": "\N{GRINNING FACE}" * 256},
+            "mentorId: is longer than 255 characters",
         ),
         _completed({"mentorId": " "}, ACCEPTED),
         _completed({"mentorId": "line\nbreak, 'quote', \\ and %s {}"}, ACCEPTED),
@@ -181,7 +182,8 @@ def _packages() -> list[Case]:
         _package({"packageCode": None}, f"packageCode: {_TOGETHER}"),
         _package({"packageTotalSessions": ...}, f"packageTotalSessions: {_TOGETHER}"),
         _package(
-            {"packageCode": ..., "packageTotalSessions": ...}, f"packageCode: {_TOGETHER}",
+            {"packageCode": ..., "packageTotalSessions": ...},
+            f"packageCode: {_TOGETHER}",
         ),
         _package({"packageCode": ""}, "packageCode: is empty"),
         _package({"durationMinutes": 30, "anything": {"else": [1, 2.5, None]}}, ACCEPTED),
@@ -274,5 +276,10 @@ BAD_TIMES = (
 _NO_OBJECTS = ("null", "[]", "5", "true", '"text"', "[{}]")
 
 CASES: list[Case] = [
-    *_shapes(), *_texts(), *_times(), *_numbers(), *_packages(), *_services(),
+    *_shapes(),
+    *_texts(),
+    *_times(),
+    *_numbers(),
+    *_packages(),
+    *_services(),
 ]

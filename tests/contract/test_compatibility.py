@@ -82,14 +82,18 @@ INCOMPATIBLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new"), [case[1:] for case in COMPATIBLE],
-                         ids=[case[0] for case in COMPATIBLE])
+@pytest.mark.parametrize(
+    ("old", "new"), [case[1:] for case in COMPATIBLE], ids=[case[0] for case in COMPATIBLE]
+)
 def test_a_compatible_change_is_let_through(old: Json, new: Json) -> None:
     assert compatibility(old, new) == []
 
 
-@pytest.mark.parametrize(("old", "new", "problem"), [case[1:] for case in INCOMPATIBLE],
-                         ids=[case[0] for case in INCOMPATIBLE])
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [case[1:] for case in INCOMPATIBLE],
+    ids=[case[0] for case in INCOMPATIBLE],
+)
 def test_an_incompatible_change_is_found_and_named(old: Json, new: Json, problem: str) -> None:
     with pytest.raises(AssertionError, match=problem):
         raise AssertionError(*compatibility(old, new))
@@ -102,7 +106,11 @@ def test_every_incompatibility_is_reported_not_only_the_first() -> None:
 
 
 SAMPLES: dict[str, list[Any]] = {
-    "string": ["a"], "int": [1], "long": [2**40], "double": [1.5], "null": [None],
+    "string": ["a"],
+    "int": [1],
+    "long": [2**40],
+    "double": [1.5],
+    "null": [None],
 }
 
 
@@ -115,7 +123,9 @@ def test_the_verdict_on_plain_types_is_what_avro_itself_does(old: str, new: str)
     output.seek(0)
     try:
         fastavro.schemaless_reader(
-            output, fastavro.parse_schema(old_schema), fastavro.parse_schema(new_schema),
+            output,
+            fastavro.parse_schema(old_schema),
+            fastavro.parse_schema(new_schema),
         )
         readable = True
     except fastavro.read.SchemaResolutionError:

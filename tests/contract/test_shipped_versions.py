@@ -62,7 +62,8 @@ NOTE = {"type": ["null", "string"], "default": None}
 
 
 def test_a_changed_schema_without_a_new_version_is_found(
-    project: Path, capsys: pytest.CaptureFixture[str],
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     edit(payable(project), note=NOTE)
     assert main(["--check"], project) == 1
@@ -92,7 +93,8 @@ def test_a_documented_field_is_no_new_version(project: Path) -> None:
 
 
 def test_an_incompatible_change_is_refused_and_nothing_is_written(
-    project: Path, capsys: pytest.CaptureFixture[str],
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     edit(payable(project), price_code={"type": "int"}, urgency={"type": "string"})
     assert main([], project) == 1
@@ -117,7 +119,8 @@ def test_a_schema_that_is_gone_is_incompatible(project: Path) -> None:
 
 
 def test_an_edited_payload_check_is_found_and_written_again(
-    project: Path, capsys: pytest.CaptureFixture[str],
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     check = project / "infra" / "postgres" / "functions" / "check_domain_event.sql"
     generated = check.read_text()

@@ -181,7 +181,9 @@ def micros_by_database(owner: Owner, text: str | None) -> int | None:
 
 @pytest.mark.parametrize(("zone", "style"), [("UTC", "ISO"), ("Asia/Kathmandu", "SQL, DMY")])
 def test_a_time_is_the_same_instant_on_both_sides_in_any_session(
-    owner: Owner, zone: str, style: str,
+    owner: Owner,
+    zone: str,
+    style: str,
 ) -> None:
     owner.execute("SELECT set_config('TimeZone', %s, false)", (zone,))
     owner.execute("SELECT set_config('DateStyle', %s, false)", (style,))
@@ -218,7 +220,8 @@ def test_checking_a_completed_event_takes_microseconds(owner: Owner) -> None:
     seconds = []
     for _ in range(5):  # the best of them, since others use the machine too
         row = owner.execute(
-            query, {"event": COMPLETED, "text": payload, "count": count},
+            query,
+            {"event": COMPLETED, "text": payload, "count": count},
         ).fetchone()
         assert row is not None
         assert row[0] == count

@@ -134,9 +134,13 @@ def test_a_record_of_an_older_shipped_version_is_read_with_the_newer_schema(
     assert written[2:10] == fingerprint_of(older) != fingerprint_of(newer)
     with pytest.raises(UnknownFingerprint):
         decode(written, CompletedFact)
-    assert BillingCodec({NAME: newer}, load_versions(tmp_path)).decode(
-        written, CompletedFact,
-    ) == COMPLETED
+    assert (
+        BillingCodec({NAME: newer}, load_versions(tmp_path)).decode(
+            written,
+            CompletedFact,
+        )
+        == COMPLETED
+    )
 
 
 def test_a_new_version_can_be_read_everywhere_before_it_is_written(tmp_path: Path) -> None:

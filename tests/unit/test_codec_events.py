@@ -28,7 +28,9 @@ def refusal(event_type: str, value: bytes | None) -> str:
 
 @pytest.mark.parametrize(("event_type", "text", "problem"), CASES, ids=range(len(CASES)))
 def test_a_payload_is_decoded_or_refused_in_the_words_of_the_contract(
-    event_type: str, text: str, problem: str | None,
+    event_type: str,
+    text: str,
+    problem: str | None,
 ) -> None:
     if problem is None:
         assert decode_event(event_type, text.encode()).event_type == event_type
@@ -95,7 +97,9 @@ def test_the_id_of_a_voided_event_is_canonical_lower_case() -> None:
     ],
 )
 def test_an_event_knows_its_aggregate(
-    event: SessionEvaluated, aggregate_type: str, aggregate_id: str,
+    event: SessionEvaluated,
+    aggregate_type: str,
+    aggregate_id: str,
 ) -> None:
     assert (event.aggregate_type, event.aggregate_id) == (aggregate_type, aggregate_id)
 
@@ -146,9 +150,7 @@ def test_every_refusal_is_a_schema_error() -> None:
 
 def test_an_event_is_written_in_camel_case_without_what_is_none() -> None:
     event = SessionEvaluated("s-1", NOON)
-    assert encode_event(event) == (
-        '{"sessionId":"s-1","evaluatedAt":"2026-03-01T12:00:00+00:00"}'
-    )
+    assert encode_event(event) == ('{"sessionId":"s-1","evaluatedAt":"2026-03-01T12:00:00+00:00"}')
 
 
 def test_the_services_of_a_contract_are_written_out() -> None:
@@ -175,7 +177,8 @@ def test_a_number_that_json_cannot_hold_is_not_written(number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1970-01-01T00:00:00+23:59", "2999-12-31T23:59:59.999999-23:59"],
+    "text",
+    ["1970-01-01T00:00:00+23:59", "2999-12-31T23:59:59.999999-23:59"],
 )
 def test_an_instant_just_outside_the_years_is_written_so_that_it_can_be_read(text: str) -> None:
     payload = changed("user.signup", {"signedUpAt": text})

@@ -35,7 +35,9 @@ relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=255)
 times = st.datetimes(
-    datetime(1970, 1, 1), datetime(2999, 12, 31, 23, 59, 59), timezones=st.just(UTC),  # noqa: DTZ001
+    datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis wants bounds without an offset
+    datetime(2999, 12, 31, 23, 59, 59),  # noqa: DTZ001
+    timezones=st.just(UTC),
 )
 counts = st.integers(1, 2**31 - 1)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -48,14 +50,24 @@ def in_package(record: Any, package: tuple[str, str, int] | None) -> Any:
         return record
     identity, code, total = package
     return replace(
-        record, service_package_id=identity, package_code=code, package_total_sessions=total,
+        record,
+        service_package_id=identity,
+        package_code=code,
+        package_total_sessions=total,
     )
 
 
 completed_events = st.builds(
     in_package,
     st.builds(
-        SessionCompleted, texts, texts, texts, texts, texts, st.booleans(), times,
+        SessionCompleted,
+        texts,
+        texts,
+        texts,
+        texts,
+        texts,
+        st.booleans(),
+        times,
         duration_minutes=st.none() | numbers,
     ),
     packages,
@@ -65,7 +77,10 @@ events = st.one_of(
     st.builds(SessionEvaluated, texts, times, st.none() | numbers),
     st.builds(SessionVoided, texts, uuids, texts),
     st.builds(
-        ContractSigned, texts, texts, times,
+        ContractSigned,
+        texts,
+        texts,
+        times,
         st.lists(st.builds(ServiceQuantity, texts, counts), max_size=3).map(tuple),
     ),
     st.builds(ContractActivated, texts, times),
@@ -86,18 +101,36 @@ billing_records = st.one_of(
     evaluated_facts,
     voided_facts,
     st.builds(
-        PackageSession, texts, texts,
+        PackageSession,
+        texts,
+        texts,
         st.lists(completed_facts, max_size=3).map(tuple),
         st.lists(evaluated_facts, max_size=3).map(tuple),
         st.lists(voided_facts, max_size=3).map(tuple),
     ),
     st.builds(
-        Payable, uuids, st.sampled_from(["session", "package"]), texts, texts, texts,
-        optional_texts, optional_texts, texts, times, uuids,
+        Payable,
+        uuids,
+        st.sampled_from(["session", "package"]),
+        texts,
+        texts,
+        texts,
+        optional_texts,
+        optional_texts,
+        texts,
+        times,
+        uuids,
         st.lists(texts, max_size=3).map(tuple),
     ),
     st.builds(
-        ExceptionReport, texts, texts, optional_texts, st.booleans(), counts, texts, st.binary(),
+        ExceptionReport,
+        texts,
+        texts,
+        optional_texts,
+        st.booleans(),
+        counts,
+        texts,
+        st.binary(),
     ),
 )
 any_json = st.recursive(
@@ -139,7 +172,8 @@ def test_any_json_is_read_or_refused_with_a_schema_error(event_type: str, value:
 @relaxed
 @given(event_types, st.data())
 def test_a_payload_with_one_field_replaced_is_read_or_refused(
-    event_type: str, data: st.DataObject,
+    event_type: str,
+    data: st.DataObject,
 ) -> None:
     field = data.draw(st.sampled_from(sorted(VALID[event_type])))
     payload = {**VALID[event_type], field: data.draw(any_json)}
@@ -155,7 +189,9 @@ def test_any_bytes_are_read_or_refused_with_a_schema_error(event_type: str, valu
 @relaxed
 @given(billing_records, st.binary(min_size=1), st.integers(0, 400))
 def test_a_garbled_billing_record_raises_nothing_but_a_schema_error(
-    record: BillingRecord, noise: bytes, position: int,
+    record: BillingRecord,
+    noise: bytes,
+    position: int,
 ) -> None:
     data = encode(record)
     garbled = data[:position] + noise + data[position + len(noise) :]
@@ -168,14 +204,16 @@ def test_a_garbled_billing_record_raises_nothing_but_a_schema_error(
 @relaxed
 @given(times, st.integers(-1439, 1439))
 def test_a_time_reads_as_the_same_instant_at_any_offset(
-    instant: datetime, offset_minutes: int,
+    instant: datetime,
+    offset_minutes: int,
 ) -> None:
     sign = "-" if offset_minutes < 0 else "+"
     hours, minutes = divmod(abs(offset_minutes), 60)
     local = instant.replace(tzinfo=None).isoformat()
     text = f"{local}{sign}{hours:02}:{minutes:02}"
     event = decode_event(
-        "user.signup", json.dumps({"userId": "u-1", "signedUpAt": text}).encode(),
+        "user.signup",
+        json.dumps({"userId": "u-1", "signedUpAt": text}).encode(),
     )
     assert isinstance(event, UserSignup)
     assert event.signed_up_at == instant - timedelta(minutes=offset_minutes)
