@@ -97,17 +97,18 @@ class Changelog:
         return bool(log_end == 0)
 
     def check_skipped(self, partition: int, expected: int) -> None:
-        """Check that offsets from `expected` on were skipped by Kafka itself, not removed.
+        """Check that the offset `expected` next was skipped by Kafka itself.
 
-        Transaction markers and compaction leave gaps; raises PositionLost for records removed.
+        Transaction markers and compaction leave gaps, a retried fetch gives offsets again; raises
+        PositionLost for records that were removed, and for a topic that was made anew.
         """
         source = TopicPartition(self.source_topic, partition)
-        low, _ = self._consumer.get_watermark_offsets(source, timeout=_TIMEOUT_SECONDS)
-        if low > expected:
+        low, end = self._consumer.get_watermark_offsets(source, timeout=_TIMEOUT_SECONDS)
+        if not low <= expected <= end:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was read up to offset {expected}, but the "
-                f"topic now begins at {low}: events between were removed unread. Run `outbox "
-                "reconcile` to see what is missing."
+                f"topic now holds {low} to {end}: events between were removed unread, or the "
+                "topic was made anew. Run `outbox reconcile` to see what is missing."
             )
 
     def close(self) -> None:

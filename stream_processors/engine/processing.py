@@ -124,7 +124,7 @@ class Processor:
     def _check_none_removed(self, records: Sequence[InboundRecord]) -> None:
         for record in records:
             expected = self._expected.get(record.partition, record.offset)
-            if record.offset > expected:
+            if record.offset != expected:
                 self._table.changelog.check_skipped(record.partition, expected)
             self._expected[record.partition] = record.offset + 1
 

@@ -228,7 +228,7 @@ def test_a_recovery_that_fails_ends_the_process(engine: Engine) -> None:
 
 def test_offsets_that_follow_each_other_are_not_asked_about(engine: Engine) -> None:
     _process(engine, record(5), record(6))
-    _process(engine, record(7), record(7), record(6))
+    _process(engine, record(7), record(8))
 
     assert engine.table.skipped == []
 
@@ -238,6 +238,14 @@ def test_a_gap_in_the_offsets_is_looked_into(engine: Engine) -> None:
     _process(engine, record(8), record(1, partition=1))
 
     assert engine.table.skipped == [(0, 6)]
+
+
+def test_an_offset_that_falls_back_is_looked_into(engine: Engine) -> None:
+    """So begins a topic that was made anew while it was being read."""
+    _process(engine, record(5), record(6))
+    _process(engine, record(0), record(1))
+
+    assert engine.table.skipped == [(0, 7)]
 
 
 def test_records_removed_unread_end_the_process(engine: Engine) -> None:
