@@ -14,6 +14,7 @@ from rich.progress import Progress
 from infra.local.layout import layout_from_environment
 from infra.local.stack import bring_up, take_down
 from infra.local.status import RUNNING, process_statuses
+from operations.demo.footprint import stack_memory_mib
 from operations.demo.report import print_books, print_comparison, print_step
 from operations.demo.scenario import Scenario
 from operations.failures import PROBLEM
@@ -44,13 +45,17 @@ def demo(ctx: click.Context, seed: int | None, rate: float) -> None:
         settings = load_settings()
         with psycopg.connect(settings.need("database_url"), autocommit=True) as owner:
             outcome = _play(owner, seed, rate)
-            for step in outcome.steps:
-                print_step(step)
             print_books(owner, outcome.contracts)
             print_comparison(outcome.comparison)
-        summary = reconcile_now(settings)
-    say(f"reconcile: verdict {summary.verdict}")
-    if not outcome.comparison.equal or summary.verdict != "clean":
+        say(f"The whole stack takes {stack_memory_mib(layout_from_environment())} MiB of memory.")
+        # Whatever else is on this stack is not the demo's to judge.
+        found = reconcile_now(settings, since=outcome.started_at)
+        say(
+            f"Reconciled: {found.events} events, {found.expected} bills expected, {found.billed} "
+            f"billed, {found.missing} missing, {found.duplicate} twice, {found.mismatched} wrong, "
+            f"{found.waiting} waiting: {found.verdict}."
+        )
+    if not outcome.comparison.equal or found.verdict != "clean":
         ctx.exit(PROBLEM)
 
 
@@ -73,6 +78,7 @@ def _play(owner: psycopg.Connection[Any], seed: int, rate: float) -> Outcome:
             events_per_second=rate,
             tell=say,
             show_progress=show,
+            show_step=print_step,
         )
         return scenario.play()
 

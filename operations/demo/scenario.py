@@ -51,16 +51,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything the demo has to show in the end; `contracts` are the run's contract ids."""
+    """Everything the demo has to show in the end; `contracts` are the run's contract ids.
 
+    `started_at` is the database's time before the first event.
+    """
+
+    started_at: datetime
     contracts: tuple[str, ...]
-    steps: tuple[Step, ...]
     comparison: Comparison
 
 
 @dataclass(slots=True)
 class Scenario:
-    """One run on a stack that is up; `tell` gets a line for whatever is worth one."""
+    """One run on a stack that is up.
+
+    `tell` gets a line for whatever is worth one, `show_step` each finished step,
+    `show_progress` (done, total) of the use cases that are being carried out.
+    """
 
     owner: Connection[Any]
     app_database_url: str
@@ -69,6 +76,7 @@ class Scenario:
     events_per_second: float
     tell: Callable[[str], None]
     show_progress: Callable[[int, int], None]
+    show_step: Callable[[Step], None]
 
     def play(self) -> Outcome:
         """Run all steps. Raises ProblemError where bills do not come in time."""
@@ -84,15 +92,18 @@ class Scenario:
         burst_plan = Workload(
             seed=self.seed + 1, single_sessions=100, finished_packages=0, waiting_packages=0
         ).plan()
+        started_at = database_time(self.owner)
         insert_prices(self.owner, (*plan.prices, *burst_plan.prices))
-        steps = (self._steady(engine, plan), self._burst(engine, burst_plan))
+        self.show_step(self._steady(engine, plan))
+        self.show_step(self._burst(engine, burst_plan))
         self._late_prices(plan)
         contracts = [*contracts_of(plan), *contracts_of(burst_plan)]
         bills = [
             *expectation(plan, late_prices=True).bills,
             *expectation(burst_plan).bills,
         ]
-        return Outcome(tuple(contracts), steps, compare(self.owner, contracts, bills))
+        comparison = compare(self.owner, contracts, bills)
+        return Outcome(started_at, tuple(contracts), comparison)
 
     def _steady(self, engine: Engine, plan: Plan) -> Step:
         self.tell(
