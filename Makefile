@@ -81,7 +81,7 @@ clean: ## Stop the local stack and delete it, its data, and .venv
 
 .PHONY: jars
 jars: install
-	@$(RUN)/python -m infra.local.jars
+	@$(RUN)/python -m infra.local.training
 
 .PHONY: install
 install: $(INSTALLED)

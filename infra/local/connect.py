@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from infra.local.files import write_private
-from infra.local.java import java_command, log_options
+from infra.local.java import log_options
+from infra.local.java_cache import cached_command
 from infra.local.layout import HOST, Layout
-from infra.local.programs import CONNECT, Program
+from infra.local.programs import CONNECT, JavaProgram, Program
 
 HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Xss512k")
 PLUGINS = "plugins"
@@ -14,6 +15,18 @@ LOG_LEVELS = {
     "org.apache.kafka.connect.runtime.distributed.DistributedHerder": "info",
     "io.debezium.connector.postgresql": "info",
 }
+
+
+CONNECT_JAVA = JavaProgram(
+    name=CONNECT,
+    main_class="org.apache.kafka.connect.cli.ConnectDistributed",
+    options=(*HEAP, *log_options(LOG_LEVELS)),
+)
+
+
+def worker_file(layout: Layout) -> Path:
+    """Return where Connect's own configuration lies."""
+    return layout.connect / "worker.properties"
 
 
 def secrets_file(layout: Layout) -> Path:
@@ -70,19 +83,15 @@ def worker_properties(layout: Layout, jars: Path) -> str:
 
 
 def prepare_connect(layout: Layout, jars: Path) -> None:
-    """Write the configuration."""
-    write_private(layout.connect / "worker.properties", worker_properties(layout, jars))
+    """Write the configuration; the folder of secrets must be there when Connect starts."""
+    secrets_file(layout).parent.mkdir(parents=True, exist_ok=True)
+    write_private(worker_file(layout), worker_properties(layout, jars))
 
 
 def connect_program(layout: Layout, jars: Path) -> Program:
-    """Connect as supervisord runs it."""
+    """Return Connect as supervisord runs it."""
     return Program(
         name=CONNECT,
-        command=java_command(
-            jars,
-            "org.apache.kafka.connect.cli.ConnectDistributed",
-            [str(layout.connect / "worker.properties")],
-            [*HEAP, *log_options(LOG_LEVELS)],
-        ),
+        command=cached_command(jars, CONNECT_JAVA, [str(worker_file(layout))]),
         stop_seconds=25,
     )

@@ -97,7 +97,7 @@ def remove_strays(jars: Iterable[LockedJar], directory: Path) -> None:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone_with_jars(directory: Path) -> Iterator[None]:
     """Two stacks of one installation may start at once; one downloads, the other waits."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as file:
@@ -117,11 +117,7 @@ def ensure_jars(directory: Path | None = None, repository: str | None = None) ->
         # Only here, since an HTTP client and jgo are slow to import and seldom needed.
         from infra.local.download import download_all  # noqa: PLC0415
 
-        with _alone(directory):
+        with alone_with_jars(directory):
             download_all(missing_jars(jars, directory), directory, repository)
     remove_strays(jars, directory)
     return directory
-
-
-if __name__ == "__main__":
-    ensure_jars()

@@ -40,6 +40,8 @@ def java_command(
     """Return the command line of a program of Kafka's class path."""
     return [
         str(java_executable()),
+        # Kafka's compression libraries are native; Java would warn of them.
+        "--enable-native-access=ALL-UNNAMED",
         *options,
         "-cp",
         str(jars / "kafka" / "*"),

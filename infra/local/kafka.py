@@ -6,11 +6,22 @@ from pathlib import Path
 from infra.local.errors import ProcessFailedError
 from infra.local.files import captured_output, write_private
 from infra.local.java import java_command, log_options
+from infra.local.java_cache import cached_command
 from infra.local.layout import HOST, Layout
-from infra.local.programs import KAFKA, Program
+from infra.local.programs import KAFKA, JavaProgram, Program
 
 HEAP = ("-Xms128m", "-Xmx320m", "-XX:+UseSerialGC", "-Xss512k")
 FORMAT_SECONDS = 60
+KAFKA_JAVA = JavaProgram(
+    name=KAFKA,
+    main_class="kafka.Kafka",
+    options=(*HEAP, *log_options({"kafka.server.KafkaRaftServer": "info"})),
+)
+
+
+def server_file(layout: Layout) -> Path:
+    """Return where the broker's configuration lies."""
+    return layout.kafka / "server.properties"
 
 
 def server_properties(layout: Layout) -> str:
@@ -51,7 +62,7 @@ def server_properties(layout: Layout) -> str:
 
 def prepare_kafka(layout: Layout, jars: Path, cluster_id: str) -> None:
     """Write the configuration; format the storage the first time. Raises ProcessFailedError."""
-    properties = layout.kafka / "server.properties"
+    properties = server_file(layout)
     write_private(properties, server_properties(layout))
     if (layout.kafka / "data" / "meta.properties").exists():
         return
@@ -66,11 +77,8 @@ def prepare_kafka(layout: Layout, jars: Path, cluster_id: str) -> None:
 
 def kafka_program(layout: Layout, jars: Path) -> Program:
     """Return the broker as supervisord runs it."""
-    options = [*HEAP, *log_options({"kafka.server.KafkaRaftServer": "info"})]
     return Program(
         name=KAFKA,
-        command=java_command(
-            jars, "kafka.Kafka", [str(layout.kafka / "server.properties")], options
-        ),
+        command=cached_command(jars, KAFKA_JAVA, [str(server_file(layout))]),
         stop_seconds=25,
     )

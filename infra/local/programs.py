@@ -44,6 +44,15 @@ class Program:
     stop_seconds: int = 20
 
 
+@dataclass(frozen=True, slots=True)
+class JavaProgram:
+    """A program of Kafka's class path: its process's name, its class, Java's options."""
+
+    name: str
+    main_class: str
+    options: Sequence[str]
+
+
 def worker_name(number: int) -> str:
     """Return a stream processor's name, counted from 1: its identity in the consumer group."""
     return f"worker-{number}"

@@ -30,6 +30,7 @@ from infra.local.startup import Report, Startup
 from infra.local.status import known_workers
 from infra.local.supervision import Supervisor
 from infra.local.sweep import sweep
+from infra.local.training import ensure_java_caches
 from infra.local.waiting import Waiter
 
 FREE_BYTES_NEEDED = 2 * 1024**3
@@ -153,6 +154,8 @@ def bring_up(layout: Layout, workers: int | None = None, report: Report = print)
             report(f"stopped what an earlier run had left: {', '.join(left)}")
         running = [row.name for row in supervisor.processes() if row.pid] if was_up else []
         _require_ports(layout, chosen, running)
+        if not was_up:
+            ensure_java_caches(layout.home, ensure_jars(), report)
         startup = prepare(layout, credentials, supervisor, chosen, report)
         faults = _start(startup, chosen, was_up=was_up)
         write_environment(layout, credentials)
