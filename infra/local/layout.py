@@ -137,7 +137,7 @@ def _port_base(text: str) -> int:
 
 def layout_from_environment() -> Layout:
     """Return the layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError."""
-    home = Path(os.environ.get("OUTBOX_HOME") or project_directory() / ".outbox").absolute()
+    home = Path(os.environ.get("OUTBOX_HOME") or project_directory() / ".outbox").resolve()
     if any(character in str(home) for character in "\n\r\"'\\;#,:{}%$"):
         raise StackError(
             f"OUTBOX_HOME is {str(home)!r}; its path must have no quotes, backslash, line break, "

@@ -100,6 +100,12 @@ def _chosen_workers(layout: Layout, workers: int | None) -> int:
     return chosen
 
 
+def _make_folders(layout: Layout) -> None:
+    """Create what only we may read; the home itself must let PostgreSQL's user through."""
+    for folder in (layout.logs, layout.kafka, layout.connect, layout.state, layout.supervisor):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def prepare(
     layout: Layout,
     credentials: Credentials,
@@ -109,6 +115,7 @@ def prepare(
 ) -> Startup:
     """Put every file in place that needs no process: jars, folders, configurations."""
     _require_room(layout.home)
+    _make_folders(layout)
     jars = ensure_jars()
     owner = postgres_owner(layout.home, installation())
     _require_room(owner.directory)

@@ -77,6 +77,7 @@ def supervisord_configuration(layout: Layout, password: str, programs: Iterable[
     head = f"""\
 [supervisord]
 nodaemon=true
+umask=077
 {user}silent=true
 logfile={_escaped(str(layout.log("supervisord")))}
 logfile_maxbytes={LOG_BYTES}

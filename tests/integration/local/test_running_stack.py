@@ -95,6 +95,13 @@ def test_no_password_is_on_a_command_line_or_in_a_file_that_others_read(
             assert not told or stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
+def test_nobody_else_reads_what_the_stack_keeps(stack: RunningStack) -> None:
+    home = stack.layout.home
+    for path in home.iterdir():
+        closed = stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+        assert closed or path.name in {"workers", "lock"}, path
+
+
 def test_a_wrong_password_is_refused(stack: RunningStack) -> None:
     url = f"postgresql://postgres:wrong@127.0.0.1:{stack.layout.postgres_port}/postgres"
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
