@@ -1,0 +1,142 @@
+"""Faults of Faust that stream_processors.engine works around, pinned down.
+
+Where one of these tests fails after an upgrade, Faust has mended the fault: the workaround that the
+test names can go.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+
+from stream_processors.engine.application import make_application
+from tests.integration.kafka_topics import Topics
+from tests.running_stack import RunningStack
+
+APPLICATION = """
+import asyncio, sys
+import faust
+
+group, servers, topic, directory = sys.argv[1:]
+application = faust.App(
+    group, broker=f"kafka://{servers}", datadir=directory, web_enabled=False,
+    topic_allow_declare=False, topic_disable_leader=True, consumer_auto_offset_reset="earliest",
+    broker_commit_interval=0.1, stream_wait_empty=False,
+)
+
+async def raises(stream):
+    async for value in stream:
+        print("got", value, flush=True)
+        if value == b"2":
+            raise ZeroDivisionError
+
+async def is_slow(stream):
+    async for events in stream.take_events(10, within=0.2):
+        print("in hand", len(events), flush=True)
+        await asyncio.sleep(60)
+
+source = application.topic(topic, value_type=bytes, value_serializer="raw")
+application.agent(source)(AGENT)
+faust.Worker(application, loglevel="info", redirect_stdouts=False).execute_from_commandline()
+"""
+
+
+@pytest.fixture
+def topics(stack: RunningStack) -> Topics:
+    return Topics(stack.address("kafka_bootstrap_servers"))
+
+
+@contextmanager
+def _running(
+    agent: str, topics: Topics, group: str, topic: str, directory: Path
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run a small Faust worker with one of the agents above; its output is what they print."""
+    program = APPLICATION.replace("AGENT", agent)
+    arguments = [group, topics.bootstrap_servers, topic, str(directory)]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=directory,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for_output(process: "subprocess.Popen[str]", text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the worker ended without {text!r}")
+
+
+def _wait_for_commit(topics: Topics, group: str, topic: str) -> int:
+    deadline = time.monotonic() + 20
+    while topics.committed(group, topic) < 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return topics.committed(group, topic)
+
+
+def test_an_exception_in_an_agent_acknowledges_the_event(topics: Topics, tmp_path: Path) -> None:
+    """Hence Processor ends the process on any error, before Faust sees it."""
+    group, topic = topics.unique("group"), topics.make("source")
+    topics.produce(topic, b"0", b"1", b"2")
+
+    with _running("raises", topics, group, topic, tmp_path) as process:
+        _wait_for_output(process, "got b'2'")
+        deadline = time.monotonic() + 20
+        while topics.committed(group, topic) < 3 and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    assert topics.committed(group, topic) == 3
+
+
+def test_a_batch_that_is_cancelled_is_acknowledged(topics: Topics, tmp_path: Path) -> None:
+    """Hence Processor carries a batch out in a task of its own, and waits for it."""
+    group, topic = topics.unique("group"), topics.make("source")
+    topics.produce(topic, b"0", b"1", b"2")
+
+    with _running("is_slow", topics, group, topic, tmp_path) as process:
+        _wait_for_output(process, "in hand 3")
+        assert topics.committed(group, topic) < 0
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+    assert _wait_for_commit(topics, group, topic) == 3
+
+
+def test_the_wait_of_a_fetch_is_fixed_and_ours_is_shorter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Hence the engine's own consumer thread: a quiet partition holds up the busy ones."""
+    made: list[dict[str, Any]] = []
+
+    class Recorder:
+        def __init__(self, *_: Any, **settings: Any) -> None:
+            made.append(settings)
+
+    monkeypatch.setattr(driver.aiokafka, "AIOKafkaConsumer", Recorder)
+    application = make_application(
+        application_id="traps",
+        bootstrap_servers="127.0.0.1:9",
+        worker_name="worker-1",
+        directory=tmp_path,
+    )
+    ignored: dict[str, Any] = dict.fromkeys(("on_partitions_revoked", "on_partitions_assigned"))
+    consumer = application.transport.create_consumer(callback=print, **ignored)
+    ours = consumer._new_consumer_thread()._create_worker_consumer(application.transport)
+
+    assert made[0]["fetch_max_wait_ms"] == 1500
+    assert ours._fetch_max_wait_ms == 20
