@@ -1,4 +1,4 @@
-"""Stream processors as processes: sharing partitions, leaving, being stale, and dying of a record."""
+"""Stream processors as processes: sharing partitions, leaving, being stale, dying of a record."""
 
 import json
 import os
@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from infra.local.credentials import load_credentials
@@ -39,14 +39,14 @@ PARTITIONS = {
 
 
 def assignment(stack: RunningStack, name: str) -> set[str]:
-    """The partitions that a worker says it has, and whose state is whole; none if it is not ready."""
+    """The partitions that a worker has and whose state is whole; none if it is not ready."""
     url = stack.processes()[name].health_url
     assert url is not None
     try:
-        with urllib.request.urlopen(url, timeout=5) as page:
-            return set(json.load(page)["assignment"])
-    except OSError:
+        health = httpx.get(url, timeout=5).json()
+    except httpx.TransportError:
         return set()
+    return set(health["assignment"] or ())
 
 
 @contextmanager
@@ -148,7 +148,9 @@ def test_a_record_that_kills_its_worker_three_times_is_set_apart_alone_and_the_r
         "OUTBOX_HEALTH_PORT": str(layout.worker_port(1)),
         "OUTBOX_WORKER_NAME": "worker-1",
     }
-    position = books.pretend(json.dumps(books.completed("s1", note="deadly")).encode(), "k")
+    deadly = json.dumps(books.completed("s1", note="deadly")).encode()
+    # The same key: the same partition, right behind it.
+    position = books.pretend(deadly, books.id("s2"))
     books.insert(books.completed("s2"))
     exits = []
     try:
