@@ -49,13 +49,12 @@ def test_empty_is_not_absent() -> None:
     assert _record(value=b"").as_json()["value"] == ""
 
 
-@pytest.mark.parametrize("content", [bytes([byte]) for byte in range(256)])
-def test_any_byte_has_a_json_form(content: bytes) -> None:
-    written = json.loads(json.dumps(_record(value=content).as_json()))
-
-    read = (
-        written["value"].encode()
-        if "value" in written
-        else base64.b64decode(written["value_base64"])
-    )
-    assert read == content
+def test_any_byte_has_a_json_form_that_gives_it_back() -> None:
+    for content in (bytes([byte]) for byte in range(256)):
+        written = json.loads(json.dumps(_record(value=content).as_json()))
+        read = (
+            written["value"].encode()
+            if "value" in written
+            else base64.b64decode(written["value_base64"])
+        )
+        assert read == content
