@@ -117,6 +117,9 @@ def prepare(
     _require_room(layout.home)
     _make_folders(layout)
     jars = ensure_jars()
+    if not supervisor.is_answering():
+        # Never while it runs: a new cache is a changed command, which would restart Kafka.
+        ensure_java_caches(layout.home, jars, report)
     owner = postgres_owner(layout.home, installation())
     _require_room(owner.directory)
     password = credentials.roles[CONNECTOR_ROLE]
@@ -161,8 +164,6 @@ def bring_up(layout: Layout, workers: int | None = None, report: Report = print)
             report(f"stopped what an earlier run had left: {', '.join(left)}")
         running = [row.name for row in supervisor.processes() if row.pid] if was_up else []
         _require_ports(layout, chosen, running)
-        if not was_up:
-            ensure_java_caches(layout.home, ensure_jars(), report)
         startup = prepare(layout, credentials, supervisor, chosen, report)
         faults = _start(startup, chosen, was_up=was_up)
         write_environment(layout, credentials)

@@ -44,6 +44,7 @@ def test_too_little_room_is_an_error_before_anything_starts(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack, "FREE_BYTES_NEEDED", 1 << 60)
+    monkeypatch.setattr(stack, "ensure_jars", lambda: pytest.fail("jars were downloaded"))
     with pytest.raises(DiskFullError, match="set OUTBOX_HOME to a folder on another disk"):
         bring_up(layout)
     assert take_down(layout) == []
