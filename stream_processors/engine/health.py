@@ -16,7 +16,7 @@ Health = dict[str, object]
 def serve_health(port: int, read_health: Callable[[], Mapping[str, object]]) -> None:
     """Answer GET /health on 127.0.0.1 with `read_health()` as JSON, from a thread of its own.
 
-    200 where its `ready` is true, 503 otherwise. Raises OSError where the port is taken.
+    200 where its `ready` is true, 503 otherwise, also where it fails. Raises OSError where the port is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -24,7 +24,7 @@ def serve_health(port: int, read_health: Callable[[], Mapping[str, object]]) -> 
             if self.path != "/health":
                 self.send_error(404, "the only page is /health")
                 return
-            health = read_health()
+            health = _read(read_health)
             body = json.dumps(health).encode()
             self.send_response(200 if health["ready"] else 503)
             self.send_header("Content-Type", "application/json")
@@ -37,3 +37,10 @@ def serve_health(port: int, read_health: Callable[[], Mapping[str, object]]) -> 
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+
+def _read(read_health: Callable[[], Mapping[str, object]]) -> Mapping[str, object]:
+    try:
+        return read_health()
+    except Exception as error:  # noqa: BLE001 - it looks into what runs in other threads
+        return {"ready": False, "error": repr(error)}

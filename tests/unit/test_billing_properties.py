@@ -178,7 +178,7 @@ def _in_disorder(history: list[Happened], chance: Random) -> _Pipeline:
     return pipeline
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=45, deadline=None)
 @given(history=_histories())
 def test_bills_and_exceptions_agree_with_a_naive_reading_of_the_rules(
     history: list[Happened],
@@ -186,7 +186,7 @@ def test_bills_and_exceptions_agree_with_a_naive_reading_of_the_rules(
     assert _in_order(history).outcome == expect(history)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(history=_histories(), seed=st.integers(0, 2**32))
 def test_any_order_duplication_and_interleaving_gives_the_same_bills_and_exceptions(
     history: list[Happened], seed: int
@@ -194,7 +194,7 @@ def test_any_order_duplication_and_interleaving_gives_the_same_bills_and_excepti
     assert _in_disorder(history, Random(seed)).outcome == expect(history)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(history=_histories(), seed=st.integers(0, 2**32))
 def test_a_replay_of_everything_says_the_same_once_more(history: list[Happened], seed: int) -> None:
     pipeline = _in_disorder(history, Random(seed))

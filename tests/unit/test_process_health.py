@@ -1,0 +1,80 @@
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+import pytest
+
+from stream_processors.engine.health import serve_health
+
+
+def _free_port() -> int:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+def _get(port: int, path: str = "/health") -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+@pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
+def test_the_page_says_what_is_and_its_status_whether_that_is_ready(
+    ready: bool, status: int
+) -> None:
+    port = _free_port()
+    serve_health(port, lambda: {"ready": ready, "assignment": ["events.session[0]"]})
+
+    answered, body = _get(port)
+
+    assert answered == status
+    assert json.loads(body) == {"ready": ready, "assignment": ["events.session[0]"]}
+
+
+def test_the_page_is_asked_anew_each_time() -> None:
+    port = _free_port()
+    answers = iter([False, True])
+    serve_health(port, lambda: {"ready": next(answers)})
+
+    assert [_get(port)[0], _get(port)[0]] == [503, 200]
+
+
+def test_there_is_no_other_page() -> None:
+    port = _free_port()
+    serve_health(port, lambda: {"ready": True})
+
+    assert _get(port, "/")[0] == 404
+
+
+def test_health_that_cannot_be_told_is_no_health() -> None:
+    port = _free_port()
+
+    def fail() -> Mapping[str, object]:
+        raise ZeroDivisionError
+
+    serve_health(port, fail)
+
+    assert _get(port)[0] == 503
+    assert b"ZeroDivisionError" in _get(port)[1]
+
+
+def test_it_listens_on_loopback_only() -> None:
+    port = _free_port()
+    serve_health(port, lambda: {"ready": True})
+
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.2", port))
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(OSError, match="in use"):
+            serve_health(other.getsockname()[1], lambda: {"ready": True})
