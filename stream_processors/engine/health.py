@@ -16,7 +16,8 @@ Health = dict[str, object]
 def serve_health(port: int, read_health: Callable[[], Mapping[str, object]]) -> None:
     """Answer GET /health on 127.0.0.1 with `read_health()` as JSON, from a thread of its own.
 
-    200 where its `ready` is true, 503 otherwise, also where it fails. Raises OSError where the port is taken.
+    200 where its `ready` is true, 503 otherwise, also where it fails. Raises OSError where the
+    port is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
