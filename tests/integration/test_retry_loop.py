@@ -1,0 +1,97 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from stream_processors.ledger.database import Database
+from stream_processors.ledger.retries import RetryLoop
+from tests.integration.ledger_writing import Writer, add_price, ledger_writer_on, session_payable
+from tests.postgres_server import PostgresServer
+
+
+@pytest.fixture
+def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
+    with ledger_writer_on(
+        postgres_server.url("outbox_ledger_writer", database), tmp_path
+    ) as writer:
+        yield writer
+
+
+@pytest.fixture
+def faults() -> list[BaseException]:
+    return []
+
+
+@pytest.fixture
+def loop(writer: Writer, faults: list[BaseException]) -> Iterator[RetryLoop]:
+    loop = RetryLoop(writer.database, writer.stopping, lambda _, fault: faults.append(fault))
+    yield loop
+    writer.stopping.set()
+    if loop.ident is not None:
+        loop.join(10)
+        assert not loop.is_alive()
+
+
+def _wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_is_due_is_tried_within_half_a_second(
+    writer: Writer, owner: psycopg.Connection, loop: RetryLoop, faults: list[BaseException]
+) -> None:
+    writer.post(session_payable())
+    add_price(owner)
+    loop.start()
+    time.sleep(0.6)
+    assert writer.exception()["status"] == "retrying", "it was tried before its time"
+
+    writer.make_due()
+    started = time.monotonic()
+    _wait_until(lambda: writer.exception()["status"] == "resolved")
+
+    assert time.monotonic() - started < 2
+    assert writer.paid_sessions() == ["session-1"]
+    assert faults == []
+
+
+def test_one_that_another_writer_has_in_hand_is_left_to_it(
+    writer: Writer, postgres_server: PostgresServer, database: str
+) -> None:
+    writer.post(session_payable())
+    writer.make_due()
+    url = postgres_server.url("outbox_ledger_writer", database)
+    with psycopg.connect(url) as other:
+        other.execute("SELECT FROM billing_exceptions FOR UPDATE")
+        assert writer.retry() == 0
+
+    assert writer.retry() == 1
+
+
+def test_a_fault_in_no_record_is_told(
+    owner: psycopg.Connection, loop: RetryLoop, faults: list[BaseException]
+) -> None:
+    owner.execute("REVOKE UPDATE ON billing_exceptions FROM outbox_ledger_writer")
+    loop.start()
+    _wait_until(lambda: bool(faults))
+
+    assert isinstance(faults[0], psycopg.errors.InsufficientPrivilege)
+
+
+def test_it_ends_while_it_waits_for_the_database(faults: list[BaseException]) -> None:
+    stopping = threading.Event()
+    nowhere = Database("postgresql://nobody@127.0.0.1:9/outbox", "test", stopping)
+    loop = RetryLoop(nowhere, stopping, lambda _, fault: faults.append(fault))
+    loop.start()
+    time.sleep(0.6)
+    assert loop.is_alive()
+    stopping.set()
+    loop.join(10)
+
+    assert not loop.is_alive()
+    assert faults == []
