@@ -1,10 +1,13 @@
 """The stack while it runs: what it listens on, who reads its secrets, and what dies comes back."""
 
+import contextlib
 import json
 import os
 import signal
 import stat
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 import psutil
@@ -14,6 +17,8 @@ import pytest
 from infra.local.credentials import load_credentials
 from infra.local.sweep import running_processes
 from tests.running_stack import RunningStack
+
+Answer = TypeVar("Answer")
 
 NAMES = ("postgres", "kafka", "connect", "worker-1", "ledger-writer", "connector-keeper")
 COMMANDS = {
@@ -44,6 +49,15 @@ def family(stack: RunningStack) -> list[psutil.Process]:
     return list({process.pid: process for process in found}.values())
 
 
+def of_each(stack: RunningStack, ask: Callable[[psutil.Process], Answer]) -> list[Answer]:
+    """What each process answers; PostgreSQL's processes come and go meanwhile."""
+    answers = []
+    for process in family(stack):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            answers.append(ask(process))
+    return answers
+
+
 def test_status_lists_each_process_with_its_real_pid(stack: RunningStack) -> None:
     wait_until_whole(stack)
     code, out, _ = stack.outbox("status", "--output", "json")
@@ -58,22 +72,24 @@ def test_status_lists_each_process_with_its_real_pid(stack: RunningStack) -> Non
 
 
 def test_everything_listens_on_loopback_only(stack: RunningStack) -> None:
+    connections = of_each(stack, lambda process: process.net_connections("inet"))
     listening = {
-        (process.name(), connection.laddr.ip, connection.laddr.port)
-        for process in family(stack)
-        for connection in process.net_connections("inet")
+        (connection.laddr.ip, connection.laddr.port)
+        for of_one in connections
+        for connection in of_one
         if connection.status == psutil.CONN_LISTEN
     }
-    ports = {port for _, _, port in listening}
+    ports = {port for _, port in listening}
     layout = stack.layout
     assert {layout.postgres_port, layout.kafka_port, layout.connect_port} <= ports
     assert {layout.supervisor_port, layout.ledger_writer_port, layout.worker_port(1)} <= ports
-    assert {ip for _, ip, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, listening
+    assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, listening
 
 
 def test_the_whole_stack_stays_under_three_gibibytes(stack: RunningStack) -> None:
     # Shared pages count once: PostgreSQL's processes share their buffers.
-    assert sum(process.memory_full_info().pss for process in family(stack)) < MEMORY_BYTES
+    memory_bytes = of_each(stack, lambda process: process.memory_full_info().pss)
+    assert 0 < sum(memory_bytes) < MEMORY_BYTES
 
 
 def test_the_server_of_the_database_is_not_root(stack: RunningStack) -> None:
@@ -87,8 +103,8 @@ def test_no_password_is_on_a_command_line_or_in_a_file_that_others_read(
     credentials = load_credentials(stack.layout.secrets)
     assert credentials is not None
     passwords = [credentials.superuser, credentials.supervisor, *credentials.roles.values()]
-    for process in family(stack):
-        assert not any(password in " ".join(process.cmdline()) for password in passwords)
+    for command in of_each(stack, lambda process: " ".join(process.cmdline())):
+        assert not any(password in command for password in passwords)
     for path in stack.layout.home.rglob("*"):
         if path.is_file() and path.stat().st_size < 1_000_000:
             told = any(password.encode() in path.read_bytes() for password in passwords)
