@@ -21,6 +21,7 @@ from operations.failures import PROBLEM
 from operations.output import message_console, say
 from operations.reconcile import reconcile_now
 from operations.settings import load_settings
+from operations.termination import interrupt_on_termination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ def demo(ctx: click.Context, seed: int | None, rate: float) -> None:
 
     Example: outbox demo --seed 7
     """
+    interrupt_on_termination()
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     with _stack():
         settings = load_settings()
