@@ -18,13 +18,17 @@ _SILENT.propagate = False
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A Kafka record as `billing_exceptions.record` keeps it."""
+    """A Kafka record as `billing_exceptions.record` keeps it.
+
+    `cut` says where all of it stands if it was too large to be kept whole, else None.
+    """
 
     topic: str
     position: str
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    cut: str | None = None
 
 
 def stored_record(record: Mapping[str, Any]) -> StoredRecord:
@@ -35,6 +39,7 @@ def stored_record(record: Mapping[str, Any]) -> StoredRecord:
         key=_bytes(record, "key"),
         value=_bytes(record, "value"),
         headers=tuple((header["name"], _bytes(header, "value")) for header in record["headers"]),
+        cut=record.get("cut"),
     )
 
 
@@ -54,6 +59,11 @@ def send_again(
     The header `retried-from` names where it lay before. Raises UnreachableError where Kafka does
     not take it in time, ProblemError where it refuses it.
     """
+    if record.cut is not None and edited_value is None:
+        raise ProblemError(
+            f"Only the beginning of the record is kept here: {record.cut}. Send it again from "
+            "there, or give its whole value with --edit-value."
+        )
     delivered: list[tuple[KafkaError | None, Message]] = []
     producer = Producer(
         {

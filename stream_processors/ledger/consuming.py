@@ -77,9 +77,7 @@ class TopicLoop(threading.Thread):
                 batch = self._next_batch()
                 if batch:
                     self._carry_out([_inbound(message) for message in batch])
-                    for message in batch:
-                        self._consumer.store_offsets(message=message)
-                    self._uncommitted = True
+                    self._store_offsets(batch)
                 self._commit_in_time()
             self._commit()
             self._consumer.close()
@@ -99,6 +97,16 @@ class TopicLoop(threading.Thread):
             if error is not None and error.code() not in _PASSING_ERRORS and not error.retriable():
                 raise KafkaException(error)
         return [message for message in batch if message.error() is None]
+
+    def _store_offsets(self, batch: Sequence[Message]) -> None:
+        for message in batch:
+            try:
+                self._consumer.store_offsets(message=message)
+            except KafkaException as error:
+                # The partition moved meanwhile: its next owner carries the record out again.
+                if error.args[0].code() != Error._STATE:  # noqa: SLF001
+                    raise
+        self._uncommitted = True
 
     def _commit_in_time(self) -> None:
         if self._uncommitted and time.monotonic() - self._committed_at >= _COMMIT_SECONDS:

@@ -102,10 +102,11 @@ _COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What became of a batch: the ids posted now, and the payables that could not be."""
+    """What became of a batch: ids posted now, what could not be, ids of dismissed bills."""
 
     posted: tuple[str, ...]
     exceptions: tuple[BillingException, ...]
+    dismissed: tuple[str, ...] = ()
 
 
 def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting:
@@ -124,7 +125,8 @@ def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting
         if payable.ledger_id not in posted or payable != first[payable.ledger_id]
     ]
     _resolve(connection, posted_payables)
-    return Posting(tuple(posted), tuple(_explain(connection, others)) if others else ())
+    exceptions, dismissed = _explain(connection, others) if others else ([], [])
+    return Posting(tuple(posted), tuple(exceptions), tuple(dismissed))
 
 
 def _insert(connection: psycopg.Connection, payables: Sequence[Payable]) -> set[str]:
@@ -170,24 +172,26 @@ def _resolve(connection: psycopg.Connection, payables: Sequence[Payable]) -> Non
 def _explain(
     connection: psycopg.Connection,
     payables: Sequence[Payable],
-) -> list[BillingException]:
-    """Return an exception for each payable that was not posted and should stand there."""
+) -> tuple[list[BillingException], list[str]]:
+    """Return an exception for each payable that is not there and should be, and the dismissed."""
     standing = _standing(connection, payables)
-    dismissed: set[tuple[str, ...]] = set()
+    dismissals: set[tuple[str, ...]] = set()
     if any(payable.ledger_id not in standing for payable in payables):
         events = [payable.source_event_id for payable in payables]
         wanted = {"events": events, "reasons": BILL_REASONS}
-        dismissed = set(connection.execute(_DISMISSED, wanted))
-    exceptions = []
+        dismissals = set(connection.execute(_DISMISSED, wanted))
+    exceptions, dismissed = [], []
     for payable in payables:
         entry = standing.get(payable.ledger_id)
         if entry is not None:
             different = _differences(payable, entry)
             if different:
                 exceptions.append(_conflict(payable, different))
-        elif (payable.kind, subject_of(payable), payable.source_event_id) not in dismissed:
+        elif (payable.kind, subject_of(payable), payable.source_event_id) in dismissals:
+            dismissed.append(payable.ledger_id)
+        else:
             exceptions.append(_price_missing(payable))
-    return exceptions
+    return exceptions, dismissed
 
 
 def _standing(connection: psycopg.Connection, payables: Sequence[Payable]) -> dict[str, Any]:

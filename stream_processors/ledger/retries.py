@@ -107,6 +107,11 @@ def _outcome(
     attempts: int,
 ) -> dict[str, object]:
     """Return how an exception goes on after a try that was its `attempts` + 1st."""
+    if posting.dismissed:
+        return _settled(
+            "failed",
+            error="not posted: the same bill is dismissed under another reason; retry that one",
+        )
     if not posting.exceptions:
         return _settled("resolved", resolution="posted")
     exception = posting.exceptions[0]

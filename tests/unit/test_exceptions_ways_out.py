@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from operations.exceptions.resending import stored_record
+from operations.exceptions.resending import send_again, stored_record
 from operations.exceptions.ways_out import CONFLICTS, WayOut, refusal, way_out
+from operations.failures import ProblemError
 
 
 def row(reason: str, record: dict[str, Any] | None, status: str = "failed") -> dict[str, Any]:
@@ -74,3 +75,12 @@ def test_a_record_without_a_value_stays_without() -> None:
     record = {"topic": "t", "partition": 0, "offset": 0, "key": None, "value": None, "headers": []}
     assert stored_record(record).value is None
     assert stored_record(record).key is None
+
+
+def test_a_record_of_which_only_the_beginning_is_kept_is_not_sent_again_as_if_it_were_whole() -> (
+    None
+):
+    record = {"topic": "t", "partition": 0, "offset": 7, "key": "k", "headers": [], "value": "{"}
+    kept = stored_record({**record, "cut": "3000000 bytes: all of it stands at t[0]@7"})
+    with pytest.raises(ProblemError, match="t\\[0\\]@7"):
+        send_again("127.0.0.1:1", kept)
