@@ -1,11 +1,13 @@
 """The seven scenarios that the platform asked to see, each on the whole stack."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import psycopg
 from confluent_kafka import Consumer
 
+from infra.local.postgres import installation
 from producer_app.database import connect, create_tables
 from producer_app.domain import Service, SessionRequest
 from producer_app.service import MentoringService
@@ -196,3 +198,24 @@ def test_scenario_6_an_evaluation_that_comes_before_the_completion_bills_once_bo
     (bill,) = books.wait_for_bills(1)
     assert str(bill["source_event_id"]) == evaluated
     assert bill["occurred_at"] == datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def test_an_event_inserted_by_psql_is_billed(books: Books) -> None:
+    statement = f"""
+        INSERT INTO domain_events (aggregate_type, aggregate_id, event_type, payload)
+        VALUES ('session', '{books.id("s1")}', 'services.session.completed', '{{
+            "sessionId": "{books.id("s1")}", "contractId": "{books.contract}",
+            "mentorId": "{books.mentor}", "studentId": "u-1", "sessionType": "single",
+            "requiredEvaluation": false, "completedAt": "2026-03-01T12:00:00Z"
+        }}') RETURNING id
+    """
+    psql = [str(installation() / "bin" / "psql"), books.stack.address("app_database_url")]
+    typed = subprocess.run(
+        [*psql, "--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--command", statement],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (bill,) = books.wait_for_bills(1)
+    assert str(bill["source_event_id"]) == typed.stdout.strip()
+    assert bill["amount_minor"] == SINGLE_MINOR
