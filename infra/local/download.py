@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from infra.local.errors import ChecksumError, DiskFullError, DownloadError, StackError
-from infra.local.jars import LockedJar, sha256_of
+from infra.local.jars_lock import LockedJar, sha256_of
 
 PARALLEL_DOWNLOADS = 6
 ATTEMPTS = 4

@@ -4,78 +4,17 @@ They belong to the installation, not to a stack: every OUTBOX_HOME of one enviro
 """
 
 import fcntl
-import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-LOCK = Path(__file__).with_name("jars.lock")
-HEADING = """\
-# The jars of the local stack, written by `make lock`.
-# class path, group:artifact:version, sha256, bytes
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class LockedJar:
-    """One line of jars.lock. ``class_path`` is the folder that it belongs in."""
-
-    class_path: str
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-    size_bytes: int
-
-    @property
-    def file_name(self) -> str:
-        """As Maven names it."""
-        return f"{self.artifact}-{self.version}.jar"
-
-    @property
-    def repository_path(self) -> str:
-        """Where a Maven repository keeps it, relative to the repository's root."""
-        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file_name}"
-
-    @property
-    def relative_path(self) -> Path:
-        """Where it lies under the folder of jars."""
-        return Path(self.class_path) / self.file_name
-
-
-def lock_text(jars: Iterable[LockedJar]) -> str:
-    """Return the text of jars.lock, sorted so that a change is one line of a diff."""
-    rows = sorted((jar.class_path, jar.group, jar.artifact, jar) for jar in jars)
-    lines = [
-        f"{jar.class_path} {jar.group}:{jar.artifact}:{jar.version} {jar.sha256} {jar.size_bytes}\n"
-        for *_, jar in rows
-    ]
-    return HEADING + "".join(lines)
-
-
-def read_lock(text: str) -> list[LockedJar]:
-    """Return the jars that a jars.lock names; raises ValueError on a line of another shape."""
-    jars = []
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        class_path, coordinate, sha256, size = line.split()
-        group, artifact, version = coordinate.split(":")
-        jars.append(LockedJar(class_path, group, artifact, version, sha256, int(size)))
-    return jars
+from infra.local.jars_lock import LOCK, LockedJar, read_lock
 
 
 def jars_directory() -> Path:
     """Return the folder of jars of this installation."""
     return Path(sys.prefix) / "share" / "outbox" / "jars"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def missing_jars(jars: Iterable[LockedJar], directory: Path) -> list[LockedJar]:

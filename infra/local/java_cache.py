@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.local.jars import LOCK
+from infra.local.jars_lock import LOCK
 from infra.local.java import java_command
 from infra.local.programs import JavaProgram
 

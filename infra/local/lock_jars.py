@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import Dependency, MavenContext, PythonResolver
 
-from infra.local.jars import LOCK, LockedJar, lock_text
+from infra.local.jars_lock import LOCK, LockedJar, lock_text
 
 KAFKA_VERSION = "4.3.1"
 DEBEZIUM_VERSION = "3.7.0.Final"  # 3.6.1 and before lose events in two known cases

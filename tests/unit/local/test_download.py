@@ -10,7 +10,7 @@ import pytest
 from infra.local import download as downloading
 from infra.local.download import download, download_all
 from infra.local.errors import ChecksumError, DiskFullError, DownloadError
-from infra.local.jars import LockedJar
+from infra.local.jars_lock import LockedJar
 
 CONTENT = bytes(range(256)) * 40
 JAR = LockedJar(

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.jars import LOCK, LockedJar, lock_text, missing_jars, read_lock, remove_strays
+from infra.local.jars import missing_jars, remove_strays
+from infra.local.jars_lock import LOCK, LockedJar, lock_text, read_lock
 
 JAR = LockedJar("kafka", "org.example", "some-library", "1.2", "ab" * 32, 4)
 
