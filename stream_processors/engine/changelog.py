@@ -34,17 +34,22 @@ class Changelog:
         self.topic = topic
         self.source_topic = source_topic
         # It never joins the group: it only reads what the group committed.
-        self._consumer = Consumer(
-            {
-                **kafka,
-                "group.id": group,
-                "enable.auto.commit": False,
-                # A position outside the log is a fault to report, never a place to start from.
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 20,
-            }
-        )
+        self._settings = {
+            **kafka,
+            "group.id": group,
+            "enable.auto.commit": False,
+            # A position outside the log is a fault to report, never a place to start from.
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+        }
+        self._connection: Consumer | None = None
+
+    @property
+    def _consumer(self) -> Consumer:
+        if self._connection is None:
+            self._connection = Consumer(self._settings)
+        return self._connection
 
     def read(
         self,
@@ -112,8 +117,13 @@ class Changelog:
             )
 
     def close(self) -> None:
-        """Give up the connection."""
-        self._consumer.close()
+        """Give up the connection until it is needed again, which is seldom.
+
+        librdkafka puts a consumer that is not polled for five minutes out of use.
+        """
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _read_to(self, end: int) -> Iterator[tuple[list[tuple[bytes, bytes]], int]]:
         position = -1

@@ -74,6 +74,7 @@ class Processor:
             try:
                 for number in sorted(set(partitions) - self._whole):
                     await self._recover(number)
+                self._table.changelog.close()
             except Exception as error:  # noqa: BLE001 - Faust would log it and go on
                 end_process(f"recovering {self._table.name}", error)
 
@@ -102,6 +103,7 @@ class Processor:
                 self._check_none_removed(records)
                 while not await self._attempt(records):
                     _log.warning("decided_again", table=self._table.name)
+                self._table.changelog.close()
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below
                 # Faust would acknowledge the batch. Its own task is cancelled only where the
                 # whole event loop is being torn down.

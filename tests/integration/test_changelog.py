@@ -1,5 +1,6 @@
 """A position that no longer means what it meant is told aloud: going on would lose facts."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -209,3 +210,17 @@ def test_a_source_that_was_made_anew_while_it_was_read_is_told(
 
     with pytest.raises(PositionLost, match="read up to offset 9, but the topic now holds 0 to 1"):
         changelog.check_skipped(0, 9)
+
+
+def test_a_changelog_is_read_again_long_after_librdkafka_gave_up_its_idle_connection(
+    topics: Topics, source: str, group: str
+) -> None:
+    impatient = {**topics.settings, "session.timeout.ms": 6000, "max.poll.interval.ms": 6000}
+    changelog = Changelog(topics.make("changelog"), source, group, impatient)
+    topics.produce(changelog.topic, b"1")
+    assert len(_read(changelog, 0)) == 1
+    changelog.close()
+    time.sleep(8)
+    topics.produce(changelog.topic, b"2")
+    assert len(_read(changelog, 1)) == 1
+    changelog.close()

@@ -90,6 +90,9 @@ class ScriptedTable:
         self.partitions.setdefault(number, ScriptedPartition())
         return self.changelog_record(number, GENESIS_KEY, b"") if self.is_new else None
 
+    def close(self) -> None:
+        """As the changelog's: nothing is connected here."""
+
     def changelog_record(self, partition: int, key: bytes, value: bytes) -> OutboundRecord:
         return OutboundRecord(CHANGELOG, key, value, partition=partition)
 
