@@ -46,9 +46,15 @@ def modules(*folders: str) -> list[Path]:
     return [path for folder in folders for path in tracked(f"{folder}/*.py")]
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file's source consists of."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, also inside functions and for types alone."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -111,7 +117,7 @@ def test_files_and_functions_stay_short() -> None:
         source = path.read_text()
         lines = source.count("\n")
         assert lines <= FILE_LINES_MAX, f"{path.relative_to(ROOT)} has {lines} lines"
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert length <= FUNCTION_LINES_MAX, f"{path}: {node.name} has {length} lines"
