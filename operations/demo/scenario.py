@@ -159,6 +159,10 @@ class Scenario:
         since = database_time(self.owner)
         act()
         reached = self._wait_for(title, since, contracts, bills)
+        self.tell(
+            f"  {reached.committed} events committed, {reached.delivered} seen in Kafka, "
+            f"{reached.posted} bills in the ledger"
+        )
         watch.stop()
         return Step(title, reached, tuple(latencies(self.owner, since, contracts, watch)))
 
@@ -173,10 +177,6 @@ class Scenario:
         while True:
             reached = counts(self.owner, since, contracts)
             if reached.posted >= bills and reached.delivered >= reached.committed:
-                self.tell(
-                    f"  {reached.committed} events committed, {reached.delivered} seen in Kafka, "
-                    f"{reached.posted} bills in the ledger"
-                )
                 return reached
             if time.monotonic() > deadline:
                 raise ProblemError(
@@ -204,7 +204,10 @@ class Scenario:
         retry_and_wait(self.owner, failed)
         bills = len(expectation(plan, late_prices=True).bills)
         self._wait_for("late prices", database_time(self.owner), contracts_of(plan), bills)
-        self.tell(f"  {len(failed)} of them had failed by then and were retried by hand")
+        self.tell(
+            f"  All {len(subjects)} are in the ledger; {len(failed)} had failed by then and were "
+            "retried by hand."
+        )
 
 
 def contracts_of(plan: Plan) -> list[str]:
