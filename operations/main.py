@@ -84,7 +84,7 @@ def _version() -> str:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), prog_name="outbox")
 def main() -> None:
-    """Return a transactional outbox that bills.
+    """Run a transactional outbox that bills, and see, retry and check what it does.
 
     Data goes to standard output, everything else to standard error. Exit codes: 0 fine, 1 it
     found a problem, 2 wrong usage, 3 a service cannot be reached.
