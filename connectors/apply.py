@@ -116,6 +116,8 @@ def create_if_missing(site: Site) -> None:
 def start(site: Site) -> None:
     """Stop the connector, check its position, resume it, and wait until it reads the slot."""
     name = site.definition.name
+    # While it may still run: were the database away, it would be stopped and not started again.
+    read(site)
     stop(site)
     source, stored = read(site), _stored(site)
     _refuse_fault(source, stored)

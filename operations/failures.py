@@ -5,7 +5,6 @@ import errno
 import click
 
 PROBLEM = 1
-USAGE = 2
 UNREACHABLE = 3
 
 

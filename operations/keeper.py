@@ -3,25 +3,33 @@
 Kafka Connect never starts a failed task again, not even one that only met its database during a
 restart. This process does, without limit, and through the same check as every other start: a
 connector whose slot lost its place stays down, and this process is unhealthy until a person acts.
+
+A connector that is stopped was being started when whoever did so died or lost its database: no
+verb leaves it so. It is started too, but only when it stayed so for longer than a verb takes.
 """
 
 import logging
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
 
 import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from connectors.apply import Site, overview, start_if_failed
+from connectors.apply import PAUSED, STOPPED, Site, overview, start, start_if_failed
 from connectors.errors import ConnectorError
+from connectors.plan import RUNNING
 from operations.connector_sites import connector_sites
 from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
 
 LOOK_SECONDS = 2.0
 START_SECONDS = 30.0
+STOPPED_SECONDS = 30.0
+# Running, or idling because a person said so.
+CONTENT = (RUNNING, PAUSED)
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +50,7 @@ class Keeper:
     stopping: threading.Event = field(default_factory=threading.Event)
     looked: bool = False
     faults: dict[str, str] = field(default_factory=dict)
+    stopped_since: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Look every two seconds until `stopping` is set."""
@@ -66,7 +75,7 @@ class Keeper:
     def _look_at(self, site: Site) -> None:
         name = site.definition.name
         try:
-            if start_if_failed(site):
+            if start_if_failed(site) or self._start_if_left_stopped(site):
                 _log.warning("connector_started_again", connector=name)
             seen = overview(site)
         except ConnectorError as error:
@@ -74,10 +83,22 @@ class Keeper:
             return
         if seen.fault is not None:
             self._note(name, seen.fault)
-        elif seen.status is None or seen.status.failures:
+        elif seen.status is None or not any(seen.status.is_all(state) for state in CONTENT):
             self._note(name, "is not running: see `outbox connectors status`")
         else:
             self.faults.pop(name, None)
+
+    def _start_if_left_stopped(self, site: Site) -> bool:
+        name = site.definition.name
+        status = site.client.status(name)
+        if status is None or status.state != STOPPED:
+            self.stopped_since.pop(name, None)
+            return False
+        since = self.stopped_since.setdefault(name, time.monotonic())
+        if time.monotonic() - since < STOPPED_SECONDS:
+            return False
+        start(site)
+        return True
 
     def _note(self, name: str, fault: str) -> None:
         if self.faults.get(name) != fault:

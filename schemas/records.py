@@ -1,4 +1,4 @@
-"""The records of schemas/events: what an application says happened.
+"""The records of schemas/events, what an application says happened, and of schemas/billing.
 
 One frozen dataclass an .avsc file, the fields in snake_case. Ids are non-empty text of at most 255
 characters, times are aware datetimes in UTC.

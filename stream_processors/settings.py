@@ -32,7 +32,6 @@ class WorkerSettings(ProcessSettings):
     """Settings of a stream processor; the name is its identity in the consumer group."""
 
     worker_name: str
-    application_id: str = "outbox-billing"
 
 
 class LedgerWriterSettings(ProcessSettings):

@@ -20,6 +20,7 @@ from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.engine.outbound import Outbound
 from stream_processors.engine.processing import Processor
+from stream_processors.groups import PROCESSORS_GROUP
 from stream_processors.settings import WorkerSettings, read_settings
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _Progress:
 def build_worker(settings: WorkerSettings) -> faust.App:
     """Wire the agents, their tables and the way out into a Faust application."""
     application = make_application(
-        application_id=settings.application_id,
+        application_id=PROCESSORS_GROUP,
         bootstrap_servers=settings.kafka_bootstrap_servers,
         worker_name=settings.worker_name,
         directory=settings.state_directory,
@@ -66,7 +67,7 @@ def build_worker(settings: WorkerSettings) -> faust.App:
     progress = _Progress()
 
     def add(agent: Agent, source: Topic, changelog: Topic, table_name: str) -> None:
-        log = Changelog(changelog.name, source.name, settings.application_id, settings.kafka)
+        log = Changelog(changelog.name, source.name, PROCESSORS_GROUP, settings.kafka)
         table = FactTable(table_name, log, settings.state_directory)
         processor = Processor(agent, table, outbound, journal)
         add_agent(application, source.name, processor, progress.finished)

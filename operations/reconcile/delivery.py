@@ -11,7 +11,7 @@ from operations.reconcile.comparison import events_without_receipt, still_withou
 from operations.reconcile.positions import Positions
 from operations.reconcile.stages import Passage, Stage, wait_until_passed
 from schemas.topics import TOPICS
-from stream_processors.ledger.groups import RECEIPTS_GROUP
+from stream_processors.groups import RECEIPTS_GROUP
 
 _POLL_SECONDS = 0.5
 RECEIPTS = Stage(

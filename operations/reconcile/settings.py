@@ -19,5 +19,3 @@ class ReconcileSettings(BaseSettings):
     """How many offenders are described for each outcome and reason; all are counted."""
     kafka_timeout_seconds: float = Field(default=10, gt=0)
     """How long Kafka may take to answer one request."""
-    processors_group: str = "outbox-billing"
-    """Consumer group of the workers: OUTBOX_APPLICATION_ID, where that was changed."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from operations.reconcile.positions import Offsets, Positions
 from schemas.topics import DEAD_LETTERS, EVENTS_SESSION, PACKAGE_SESSIONS, PAYABLES
-from stream_processors.ledger.groups import DEAD_LETTERS_GROUP, PAYABLES_GROUP
+from stream_processors.groups import DEAD_LETTERS_GROUP, PAYABLES_GROUP
 
 _POLL_SECONDS = 0.2
 _FIRST_TOPICS = (EVENTS_SESSION.name,)

@@ -38,7 +38,9 @@ class _Consumer(Consumer):
         """Hand every message to its agent, without Faust's two tasks a message.
 
         Faust races each hand-over against a suspension of the flow, which costs a fifth of a
-        worker's time; `getmany` already ends when the flow is suspended.
+        worker's time; `getmany` already ends when the flow is suspended. So a hand-over may wait
+        through a rebalance here. The position is therefore noted before it: noted after it, it
+        would overwrite the one that the rebalance has set back, and skip what lies between.
         """
         callback = self.callback
         handed_over = 0
@@ -48,11 +50,11 @@ class _Consumer(Consumer):
                 last = self._read_offset[partition]
                 if last is not None and message.offset < last:
                     continue
+                self._read_offset[partition] = message.offset
                 if last is not None and message.offset > last + 1:
                     # Commits stop at a gap that is not known; transaction markers make some.
                     await self._add_gap(partition, last + 1, message.offset)
                 await callback(message)
-                self._read_offset[partition] = message.offset
                 handed_over += 1
                 if handed_over % _YIELD_EVERY_RECORDS == 0:
                     await asyncio.sleep(0)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Health = dict[str, object]
-
 
 def serve_health(port: int, read_health: Callable[[], Mapping[str, object]]) -> None:
     """Answer GET /health on 127.0.0.1 with `read_health()` as JSON, from a thread of its own.

@@ -61,6 +61,8 @@ class TopicLoop(threading.Thread):
                 "group.instance.id": member,
                 "session.timeout.ms": 6000,
                 "heartbeat.interval.ms": 1000,
+                # A database outage is waited out in the middle of a batch, however long.
+                "max.poll.interval.ms": 86_400_000,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 # A position that is no longer in the topic ends the process and says so.
@@ -102,11 +104,11 @@ class TopicLoop(threading.Thread):
         for message in batch:
             try:
                 self._consumer.store_offsets(message=message)
+                self._uncommitted = True
             except KafkaException as error:
                 # The partition moved meanwhile: its next owner carries the record out again.
                 if error.args[0].code() != Error._STATE:  # noqa: SLF001
                     raise
-        self._uncommitted = True
 
     def _commit_in_time(self) -> None:
         if self._uncommitted and time.monotonic() - self._committed_at >= _COMMIT_SECONDS:
@@ -144,5 +146,13 @@ def _inbound(message: Message) -> InboundRecord:
         offset=message.offset() or 0,
         key=message.key(),
         value=message.value(),
-        headers=dict(message.headers() or ()),
+        headers=_headers(message),
     )
+
+
+def _headers(message: Message) -> dict[str, bytes | None]:
+    """Return a record's headers; none where the name of one is not text, so that it is reported."""
+    try:
+        return dict(message.headers() or ())
+    except (SystemError, UnicodeDecodeError):
+        return {}

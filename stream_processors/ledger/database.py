@@ -21,6 +21,10 @@ _RETRY_SECONDS_MAX = 1.0
 _OPTIONS = "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=60s"
 
 
+# A cancelled statement, a lock not had in time, a serialization failure, a deadlock.
+PASSING_STATES = frozenset({"57014", "55P03", "40001", "40P01"})
+
+
 class Stopped(Exception):  # noqa: N818 - not an error: the process was asked to end
     """The process ends while it waits for the database; nothing was acknowledged."""
 
@@ -39,11 +43,12 @@ class Database:
         """Whether the connection stood when it was last used."""
         return self._connection is not None and not self._connection.closed
 
-    def run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+    def run(self, work: Callable[[psycopg.Connection], Result], *, patient: bool = False) -> Result:
         """Run `work` in one transaction; where the connection breaks, wait and run it again.
 
-        So `work` must be harmless when run twice. Raises psycopg.Error for whatever is not an
-        outage, and Stopped when the process is asked to end meanwhile.
+        `patient` does so too where a lock, a deadlock or a slow statement was in the way. So `work`
+        must be harmless when run twice. Raises psycopg.Error for whatever else is not an outage,
+        and Stopped when the process is asked to end meanwhile.
         """
         delay_seconds = 0.05
         while True:
@@ -52,10 +57,13 @@ class Database:
                 with connection.transaction():
                     return work(connection)
             except psycopg.Error as error:
-                if not is_outage(error, self._connection):
+                if is_outage(error, self._connection):
+                    _log.warning("database_unavailable", loop=self._name, error=str(error))
+                    self._drop()
+                elif patient and error.sqlstate in PASSING_STATES:
+                    _log.warning("database_busy", loop=self._name, error=str(error))
+                else:
                     raise
-                _log.warning("database_unavailable", loop=self._name, error=str(error))
-                self._drop()
             if self._stopping.wait(delay_seconds):
                 raise Stopped
             delay_seconds = min(2 * delay_seconds, _RETRY_SECONDS_MAX)

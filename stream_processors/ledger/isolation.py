@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
-from stream_processors.ledger.database import is_outage
+from stream_processors.ledger.database import PASSING_STATES, is_outage
 from stream_processors.ledger.exceptions import BillingException, record_exceptions
 from stream_processors.ledger.posting import Posting, post
 
@@ -64,7 +64,7 @@ def reason_of(error: psycopg.Error) -> PayableReason | None:
         return "ledger_conflict"
     if state.startswith(("22", "23", "54")) or isinstance(error, psycopg.DataError):
         return "unprocessable"
-    if state in {"57014", "55P03", "40001", "40P01"}:
+    if state in PASSING_STATES:
         return "timeout"
     if state.startswith(("53", "58")):
         return "database_unavailable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stream_processors.ledger.exceptions import BillingException, record_exceptions
@@ -54,7 +54,7 @@ def receive(database: Database, records: Sequence[InboundRecord]) -> None:
             )
         else:
             receipts.append(receipt)
-    database.run(lambda connection: _write(connection, receipts, strangers))
+    database.run(lambda connection: _write(connection, receipts, strangers), patient=True)
 
 
 def read_receipt(record: InboundRecord) -> Receipt | None:
@@ -65,7 +65,7 @@ def read_receipt(record: InboundRecord) -> Receipt | None:
             created_at=_aware((record.headers.get("createdAt") or b"").decode()),
             record=record,
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -73,7 +73,8 @@ def _aware(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text} has no offset")
-    return time
+    # PostgreSQL knows no offset beyond 15:59, so it is told the instant alone.
+    return time.astimezone(UTC)
 
 
 def _write(

@@ -68,7 +68,7 @@ class RetryLoop(threading.Thread):
         """Retry until the process is asked to end."""
         try:
             while not self._stopping.wait(_INTERVAL_SECONDS):
-                self._database.run(retry_due)
+                self._database.run(retry_due, patient=True)
         except Stopped:
             return
         except Exception as error:  # noqa: BLE001 - a silent end would leave payables unpaid

@@ -53,7 +53,9 @@ class PayablesWriter:
             posting = post_batch(self._database, payables)
             _log.info("posted", payables=len(payables), entries=len(posting.posted))
         if unusable:
-            self._database.run(lambda connection: record_exceptions(connection, unusable))
+            self._database.run(
+                lambda connection: record_exceptions(connection, unusable), patient=True
+            )
 
 
 class ReportsWriter:
@@ -73,7 +75,7 @@ class ReportsWriter:
             for record, report in decoded:
                 _write_isolated(connection, record, report)
 
-        self._database.run(write)
+        self._database.run(write, patient=True)
 
 
 def _write_isolated(

@@ -1,8 +1,14 @@
-"""`outbox demo` against the stack that is up."""
+"""`outbox demo`, on a stack that is up and on one that it starts and stops itself."""
+
+from pathlib import Path
 
 import pytest
 
+from infra.local.layout import Layout
+from infra.local.stack import take_down
+from infra.local.sweep import running_processes
 from tests.end_to_end.books import Books
+from tests.running_stack import run_outbox, session_layout
 
 
 @pytest.mark.timeout(300)
@@ -14,3 +20,17 @@ def test_the_demo_ends_with_a_ledger_that_equals_the_expectation_of_its_workload
     assert "row in the ledger" in out
     assert "Bills by mentor" in out
     assert books.stack.processes()["worker-1"].healthy, "a stack that was up stays up"
+
+
+@pytest.mark.timeout(400)
+def test_the_demo_runs_twice_on_a_stack_of_its_own_and_leaves_nothing_running() -> None:
+    session = session_layout()
+    layout = Layout(Path(f"{session.home}-demo"), session.port_base + 300)
+    take_down(layout, purge=True)
+    try:
+        for _ in range(2):
+            code, out, err = run_outbox(layout, "demo", "--rate", "200", timeout=180)
+            assert code == 0, f"{out}\n{err}"
+            assert running_processes(layout) == {}
+    finally:
+        take_down(layout, purge=True)

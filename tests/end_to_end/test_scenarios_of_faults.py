@@ -146,3 +146,22 @@ def test_a_connector_whose_task_failed_is_started_again_by_itself_once_its_cause
         lambda: books.stack.processes()["connector-keeper"],
         is_so=lambda process: process.healthy,
     )
+
+
+def test_a_connector_that_somebody_left_stopped_is_red_and_then_started_by_itself(
+    books: Books,
+) -> None:
+    connector = f"{books.stack.address('connect_url')}/connectors/outbox-events"
+    assert httpx.put(f"{connector}/stop").is_success
+    books.insert(books.completed("s1"))
+    wait_until(
+        "the status is red",
+        lambda: books.stack.processes()["connector-keeper"],
+        is_so=lambda process: not process.healthy,
+    )
+    books.wait_for_bills(1, seconds=90)
+    wait_until(
+        "the status is green",
+        lambda: books.stack.processes()["connector-keeper"],
+        is_so=lambda process: process.healthy,
+    )

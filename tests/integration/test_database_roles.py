@@ -159,7 +159,6 @@ def test_the_ledger_writer_posts_receipts_and_keeps_exceptions(
         "billing_exceptions",
     ):
         ledger_writer.execute(f"SELECT * FROM {table}")
-    ledger_writer.execute("SELECT id, created_at FROM domain_events")
     ledger_writer.execute("SELECT create_partitions(15)")
 
 

@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -106,14 +108,46 @@ def test_a_header_of_any_name_can_be_recorded(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize(
-    "created_at", [b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00", b"1969-01-01T00:00Z"]
+    "created_at",
+    [
+        b"0001-01-02T00:00:00+14:00",
+        b"9999-12-30T23:59:59-14:00",
+        b"1969-01-01T00:00Z",
+        b"2026-03-01T12:00:00+16:00",
+        b"2026-03-01T12:00:00-23:59",
+        b"2026-03-01T12:00:00+00:00:30.5",
+    ],
 )
-def test_a_time_far_away_holds_nothing_up(writer: Writer, created_at: bytes) -> None:
+def test_a_time_far_away_or_with_an_odd_offset_holds_nothing_up(
+    writer: Writer, created_at: bytes
+) -> None:
     far = replace(RECORD, headers={"id": event(2).encode(), "createdAt": created_at})
 
     writer.receive(far, RECORD)
 
     assert len(writer.rows.execute("SELECT event_id FROM domain_event_deliveries").fetchall()) == 2
+
+
+def test_a_time_that_is_none_in_utc_is_reported_and_holds_nothing_up(writer: Writer) -> None:
+    beyond = {"id": event(2).encode(), "createdAt": b"0001-01-01T00:00:00+14:00"}
+
+    writer.receive(replace(RECORD, headers=beyond), RECORD)
+
+    assert len(writer.rows.execute("SELECT event_id FROM domain_event_deliveries").fetchall()) == 1
+    assert writer.exception()["reason"] == "undecodable"
+
+
+def test_a_lock_that_passes_is_waited_out(writer: Writer, owner: psycopg.Connection) -> None:
+    with psycopg.connect(owner.info.dsn, password=owner.info.password) as blocker:
+        blocker.execute("LOCK TABLE domain_event_deliveries IN ACCESS EXCLUSIVE MODE")
+        receiving = threading.Thread(target=writer.receive, args=[RECORD])
+        receiving.start()
+        # Longer than the writer's lock_timeout.
+        time.sleep(4)
+        assert receiving.is_alive()
+        blocker.rollback()
+    receiving.join(20)
+    assert len(writer.rows.execute("SELECT event_id FROM domain_event_deliveries").fetchall()) == 1
 
 
 def test_many_receipts_are_written_at_once(writer: Writer) -> None:

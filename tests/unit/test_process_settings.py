@@ -23,7 +23,6 @@ def test_a_worker_is_told_all_by_the_environment() -> None:
     settings = read_settings(WorkerSettings)
 
     assert settings.worker_name == "worker-1"
-    assert settings.application_id == "outbox-billing"
     assert settings.state_directory == Path("/somewhere/state")
     assert settings.health_port == 25_410
     assert settings.kafka == {"bootstrap.servers": "127.0.0.1:25401"}

@@ -117,4 +117,4 @@ def test_reconciliation_shares_nothing_with_the_code_that_bills() -> None:
                 else []
             )
             shared = [name for name in modules if name.startswith("stream_processors")]
-            assert set(shared) <= {"stream_processors.ledger.groups"}, path
+            assert set(shared) <= {"stream_processors.groups"}, path

@@ -29,15 +29,17 @@ BEGIN
         RETURN coalesce(exception_of_bill(event_id, NULL, NULL), 'not_billable');
     END IF;
 
+    IF event_id = evaluated.id AND NOT (completed.payload ->> 'requiredEvaluation')::boolean THEN
+        RETURN coalesce(exception_of_bill(event_id, NULL, NULL), 'not_billable');
+    -- What is paid is paid, whatever else was found out about it.
+    ELSIF completed.id IS NOT NULL AND session_is_billed(aggregate_id) THEN
+        RETURN 'billed';
+    END IF;
     exception_status := exception_of_bill(event_id, aggregate_id, package);
     IF exception_status IS NOT NULL THEN
         RETURN exception_status;
     ELSIF completed.id IS NULL THEN
         RETURN 'waiting_completion';
-    ELSIF event_id = evaluated.id AND NOT (completed.payload ->> 'requiredEvaluation')::boolean THEN
-        RETURN 'not_billable';
-    ELSIF session_is_billed(aggregate_id) THEN
-        RETURN 'billed';
     ELSIF (completed.payload ->> 'requiredEvaluation')::boolean AND evaluated.id IS NULL THEN
         RETURN 'waiting_evaluation';
     ELSIF package IS NULL THEN

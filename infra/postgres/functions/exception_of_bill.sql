@@ -11,6 +11,8 @@ CREATE FUNCTION exception_of_bill(wanted_event uuid, wanted_session text, wanted
     WHERE status <> 'resolved'
       AND (source_event_id = wanted_event
            OR (reason NOT IN ('session_conflict', 'package_conflict', 'package_exceeded')
+               -- A dismissal holds for the event it was about: another one can be billed.
+               AND status <> 'dismissed'
                AND ((kind = 'session' AND subject = wanted_session)
                     OR (kind = 'package' AND subject = wanted_package))))
     ORDER BY array_position(ARRAY['failed', 'retrying', 'dismissed'], status)

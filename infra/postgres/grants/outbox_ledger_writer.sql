@@ -4,6 +4,5 @@ GRANT SELECT, INSERT ON mentor_payable_ledgers, ledger_entry_sessions, domain_ev
     TO outbox_ledger_writer;
 GRANT SELECT ON mentor_prices TO outbox_ledger_writer;
 GRANT SELECT, INSERT, UPDATE ON billing_exceptions TO outbox_ledger_writer;
-GRANT SELECT (id, created_at) ON domain_events TO outbox_ledger_writer;
 -- It runs for months: it may keep the days ahead.
 GRANT EXECUTE ON FUNCTION create_partitions(int) TO outbox_ledger_writer;

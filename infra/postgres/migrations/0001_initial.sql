@@ -428,15 +428,17 @@ BEGIN
         RETURN coalesce(exception_of_bill(event_id, NULL, NULL), 'not_billable');
     END IF;
 
+    IF event_id = evaluated.id AND NOT (completed.payload ->> 'requiredEvaluation')::boolean THEN
+        RETURN coalesce(exception_of_bill(event_id, NULL, NULL), 'not_billable');
+    -- What is paid is paid, whatever else was found out about it.
+    ELSIF completed.id IS NOT NULL AND session_is_billed(aggregate_id) THEN
+        RETURN 'billed';
+    END IF;
     exception_status := exception_of_bill(event_id, aggregate_id, package);
     IF exception_status IS NOT NULL THEN
         RETURN exception_status;
     ELSIF completed.id IS NULL THEN
         RETURN 'waiting_completion';
-    ELSIF event_id = evaluated.id AND NOT (completed.payload ->> 'requiredEvaluation')::boolean THEN
-        RETURN 'not_billable';
-    ELSIF session_is_billed(aggregate_id) THEN
-        RETURN 'billed';
     ELSIF (completed.payload ->> 'requiredEvaluation')::boolean AND evaluated.id IS NULL THEN
         RETURN 'waiting_evaluation';
     ELSIF package IS NULL THEN
@@ -504,6 +506,8 @@ CREATE FUNCTION exception_of_bill(wanted_event uuid, wanted_session text, wanted
     WHERE status <> 'resolved'
       AND (source_event_id = wanted_event
            OR (reason NOT IN ('session_conflict', 'package_conflict', 'package_exceeded')
+               -- A dismissal holds for the event it was about: another one can be billed.
+               AND status <> 'dismissed'
                AND ((kind = 'session' AND subject = wanted_session)
                     OR (kind = 'package' AND subject = wanted_package))))
     ORDER BY array_position(ARRAY['failed', 'retrying', 'dismissed'], status)
@@ -1086,7 +1090,6 @@ GRANT SELECT, INSERT ON mentor_payable_ledgers, ledger_entry_sessions, domain_ev
     TO outbox_ledger_writer;
 GRANT SELECT ON mentor_prices TO outbox_ledger_writer;
 GRANT SELECT, INSERT, UPDATE ON billing_exceptions TO outbox_ledger_writer;
-GRANT SELECT (id, created_at) ON domain_events TO outbox_ledger_writer;
 -- It runs for months: it may keep the days ahead.
 GRANT EXECUTE ON FUNCTION create_partitions(int) TO outbox_ledger_writer;
 
