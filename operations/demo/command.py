@@ -98,4 +98,6 @@ def _stack() -> Iterator[None]:
             say(f"But: {fault}")
         yield
     finally:
-        say(f"Stopped {', '.join(take_down(layout))}.")
+        stopped = take_down(layout)
+        if stopped:
+            say(f"Stopped {', '.join(stopped)}.")
