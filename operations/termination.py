@@ -4,6 +4,9 @@ import signal
 
 
 def interrupt_on_termination() -> None:
-    """Let TERM and HUP raise KeyboardInterrupt, as INT does; for verbs that start processes."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """Let INT, TERM and HUP raise KeyboardInterrupt; for verbs that start processes.
+
+    INT too: a shell starts what runs in its background with INT ignored, and Python keeps that.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

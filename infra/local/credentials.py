@@ -35,9 +35,19 @@ def _generate() -> Credentials:
         superuser=secrets.token_urlsafe(24),
         roles={role: secrets.token_urlsafe(24) for role in ROLES},
         supervisor=secrets.token_urlsafe(24),
-        # Kafka's own form of a cluster's id: a random UUID in URL-safe base64.
-        kafka_cluster_id=base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+        kafka_cluster_id=_cluster_id(),
     )
+
+
+def _cluster_id() -> str:
+    """Return an id in Kafka's own form: a random UUID in URL-safe base64.
+
+    As Kafka's own generator does, without one that its command line would take for an option.
+    """
+    while True:
+        candidate = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not candidate.startswith("-"):
+            return candidate
 
 
 def load_credentials(path: Path) -> Credentials | None:

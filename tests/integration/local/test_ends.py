@@ -215,6 +215,8 @@ def test_a_stale_pid_of_the_server_is_no_obstacle_and_hits_no_stranger(layout: L
         owner.give(stale)
         assert take_down(layout) == []
         assert stranger.poll() is None
+        # As every start does: PostgreSQL itself takes a stranger of the same user for its server.
+        prepare_postgres(layout, owner, credentials.superuser)
         supervise(layout, postgres_program(owner))
         url = database_url(layout, "postgres", credentials.superuser, "postgres")
         wait_for(lambda: postgres_answers(url))

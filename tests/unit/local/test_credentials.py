@@ -1,5 +1,6 @@
 import json
 import stat
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 
@@ -43,3 +44,13 @@ def test_a_damaged_file_is_never_replaced(tmp_path: Path, text: str) -> None:
 def test_what_is_kept_is_plain_json(tmp_path: Path) -> None:
     made = ensure_credentials(tmp_path / "secrets.json")
     assert json.loads((tmp_path / "secrets.json").read_text()) == asdict(made)
+
+
+def test_the_id_of_a_cluster_is_never_taken_for_an_option_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = iter([uuid.UUID(bytes=b"\xf8" * 16), uuid.UUID(bytes=b"\x01" * 16)])
+    monkeypatch.setattr(uuid, "uuid4", lambda: next(ids))
+    assert (
+        ensure_credentials(tmp_path / "secrets.json").kafka_cluster_id == "AQEBAQEBAQEBAQEBAQEBAQ"
+    )
