@@ -1,6 +1,7 @@
 """What verbs print: data on standard output, as a table or as JSON; all else on standard error."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -15,6 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+SILENT = logging.getLogger("outbox.silent")
+"""For Kafka clients whose own log would repeat, on standard error, what a verb says itself."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 UNBOUNDED_COLUMNS = 100_000
 """Off a terminal nothing is cut or wrapped: the next program reads whole rows."""

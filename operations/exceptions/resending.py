@@ -1,7 +1,6 @@
 """Sends the bytes of a record that could not be used to its topic again, edited if need be."""
 
 import base64
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +8,9 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from operations.failures import ProblemError, UnreachableError
+from operations.output import SILENT
 
 DELIVERY_SECONDS = 10.0
-_SILENT = logging.getLogger("outbox.silent")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ def send_again(
             "enable.idempotence": True,
             "message.timeout.ms": int(DELIVERY_SECONDS * 1000),
         },
-        logger=_SILENT,
+        logger=SILENT,
     )
     headers = [header for header in record.headers if header[0] != "retried-from"]
     producer.produce(

@@ -1,6 +1,5 @@
 """Where topics end, and how far consumer groups have read them."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -8,15 +7,12 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from operations.failures import UnreachableError
+from operations.output import SILENT
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
 
 Offsets = Mapping[Partition, int]
-
-_SILENT = logging.getLogger("outbox.silent")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
 
 
 class Positions(Protocol):
@@ -37,7 +33,7 @@ class KafkaPositions:
         self._timeout_seconds = timeout_seconds
         # Kept: a client that is given up takes its open questions along. Silent: its own log would
         # repeat, on standard error, what is raised here.
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=_SILENT)
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=SILENT)
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """See Positions. Raises UnreachableError for a topic that is not there, too."""

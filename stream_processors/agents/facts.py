@@ -5,18 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import codec
-from schemas.records import CompletedFact, EvaluatedFact, VoidedFact
-from stream_processors.billing.facts import SEPARATOR, subject_prefix
+from stream_processors.billing.facts import FACT_KINDS, SEPARATOR, subject_prefix
 
 if TYPE_CHECKING:
     from stream_processors.billing.facts import Fact
     from stream_processors.engine.fact_table import PendingFacts
-
-_TYPES: dict[bytes, type[Fact]] = {
-    b"completed": CompletedFact,
-    b"evaluated": EvaluatedFact,
-    b"voided": VoidedFact,
-}
 
 
 class FactContradictedError(Exception):
@@ -42,6 +35,6 @@ def add_fact(facts: PendingFacts, key: bytes, fact: Fact) -> None:
 def facts_about(facts: PendingFacts, subject_id: str) -> list[Fact]:
     """Return all facts about a session, or about a package."""
     return [
-        codec.decode(value, _TYPES[key.split(SEPARATOR.encode())[-2]])
+        codec.decode(value, FACT_KINDS[key.decode().split(SEPARATOR)[-2]])
         for key, value in facts.rows(subject_prefix(subject_id)).items()
     ]

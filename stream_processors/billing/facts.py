@@ -29,11 +29,13 @@ SessionEvent = SessionCompleted | SessionEvaluated | SessionVoided
 # so no id can imitate the prefix of another.
 SEPARATOR = "\0"
 
-_KIND: dict[type[Fact], str] = {
-    CompletedFact: "completed",
-    EvaluatedFact: "evaluated",
-    VoidedFact: "voided",
+# As they stand in the keys of facts.
+FACT_KINDS: dict[str, type[Fact]] = {
+    "completed": CompletedFact,
+    "evaluated": EvaluatedFact,
+    "voided": VoidedFact,
 }
+_KIND = {fact_type: kind for kind, fact_type in FACT_KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,10 @@ class SessionDecision:
 
 def session_standing(facts: SessionFacts) -> SessionStanding:
     """Return which events of a session count; a voided one counts as absent."""
+    voided = voided_event_ids(facts)
     return SessionStanding(
-        completed=_first(facts.completed, voided_event_ids(facts)),
-        evaluated=_first(facts.evaluated, voided_event_ids(facts)),
+        completed=_first(facts.completed, voided),
+        evaluated=_first(facts.evaluated, voided),
     )
 
 

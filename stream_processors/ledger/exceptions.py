@@ -93,7 +93,7 @@ class BillingException:
         """Return the exception of a payable that could not be posted."""
         return cls(
             reason=reason,
-            subject=payable.session_id or payable.service_package_id or "",
+            subject=subject_of(payable),
             kind=payable.kind,
             source_event_id=payable.source_event_id,
             error=error,
@@ -124,6 +124,11 @@ class BillingException:
             record=json.loads(report.record),
             basis=report.basis,
         )
+
+
+def subject_of(payable: Payable) -> str:
+    """Return the id of the session or package that a payable is for."""
+    return payable.session_id or payable.service_package_id or ""
 
 
 def exception_id(reason: str, subject: str, source_event_id: str | None) -> uuid.UUID:

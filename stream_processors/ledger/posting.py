@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import namedtuple_row
 
-from stream_processors.ledger.exceptions import BILL_REASONS, BillingException
+from stream_processors.ledger.exceptions import BILL_REASONS, BillingException, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,8 +224,3 @@ def _price_missing(payable: Payable) -> BillingException:
         f"mentor {payable.mentor_id} has no price {payable.price_code} in force at "
         f"{payable.occurred_at.isoformat()}: insert it into mentor_prices, then retry",
     )
-
-
-def subject_of(payable: Payable) -> str:
-    """Return the id of the session or package that a payable is for."""
-    return payable.session_id or payable.service_package_id or ""
