@@ -1,0 +1,1 @@
+"""Sending events again: the one sender that every verb uses."""
