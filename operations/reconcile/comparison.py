@@ -15,7 +15,7 @@ _COMPARISON = "".join(
     for name in ("expectation.sql", "ledger.sql", "verdict.sql")
 )
 _WITHOUT_RECEIPT = (_HERE / "without_receipt.sql").read_text(encoding="utf-8")
-_RECEIVED = "SELECT event_id FROM domain_event_deliveries WHERE event_id = ANY(%(events)s)"
+_STILL = "SELECT id FROM undelivered_events WHERE id = ANY(%(events)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,17 @@ def compare(connection: psycopg.Connection, scope: Scope) -> list[OutcomeCount]:
     return [OutcomeCount(*row) for row in rows]
 
 
-def events_without_receipt(connection: psycopg.Connection, grace_seconds: float) -> set[UUID]:
+def events_without_receipt(
+    connection: psycopg.Connection,
+    grace_seconds: float,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> set[UUID]:
     """Return the ids of events created more than `grace_seconds` ago and not seen in Kafka."""
-    rows = connection.execute(_WITHOUT_RECEIPT, {"grace_seconds": grace_seconds}).fetchall()
-    return {event_id for (event_id,) in rows}
+    asked = {"grace_seconds": grace_seconds, "since": since, "until": until}
+    return {event_id for (event_id,) in connection.execute(_WITHOUT_RECEIPT, asked)}
 
 
 def still_without_receipt(connection: psycopg.Connection, events: set[UUID]) -> set[UUID]:
     """Return those of `events` that have no receipt yet."""
-    rows = connection.execute(_RECEIVED, {"events": list(events)}).fetchall()
-    return events - {event_id for (event_id,) in rows}
+    return {event_id for (event_id,) in connection.execute(_STILL, {"events": list(events)})}

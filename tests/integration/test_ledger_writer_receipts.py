@@ -69,6 +69,25 @@ def test_a_receipt_publishes_the_event_that_it_is_for(
     assert column(owner, "status", inserted) == "published"
 
 
+def test_a_record_in_another_topic_is_no_receipt_and_keeps_the_true_one_from_nothing(
+    writer: Writer, owner: psycopg.Connection, application: psycopg.Connection
+) -> None:
+    inserted = complete(application, "session-1")
+    headers: dict[str, bytes | None] = {
+        "id": str(inserted.id).encode(),
+        "createdAt": inserted.created_at.isoformat().encode(),
+    }
+    undelivered = "SELECT id FROM undelivered_events"
+
+    writer.receive(replace(RECORD, topic="events.user", headers=headers))
+    assert column(owner, "status", inserted) == "pending"
+    assert owner.execute(undelivered).fetchall() == [(inserted.id,)]
+
+    writer.receive(replace(RECORD, headers=headers))
+    assert column(owner, "status", inserted) == "published"
+    assert owner.execute(undelivered).fetchall() == []
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -798,7 +798,9 @@ CREATE TABLE domain_event_deliveries (
     partition int NOT NULL,
     "offset" bigint NOT NULL,
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (event_id, event_created_at)
+    -- With the topic: a record that somebody produced into a topic it does not belong into must not
+    -- keep the receipt of the true one out.
+    PRIMARY KEY (event_id, event_created_at, topic)
 ) PARTITION BY RANGE (event_created_at);
 
 COMMENT ON COLUMN domain_event_deliveries.event_created_at IS 'created_at of the event.';
@@ -1072,10 +1074,34 @@ SELECT
 FROM domain_events AS event
 LEFT JOIN domain_event_deliveries AS receipt
     -- On both columns: so that the receipts of an event are looked for in its own day only.
-    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at;
+    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
+    AND receipt.topic = 'events.' || event.aggregate_type;
 
 COMMENT ON VIEW domain_event_status IS
     'pending: committed, not yet seen in Kafka; published: seen there; failed: a person must look.';
+
+-- views/undelivered_events.sql
+-- Events that Kafka has not had, as far as the receipts tell: the one definition that reconciliation
+-- and recovery share. An event is there only where its own topic holds it: a record with its id in
+-- another topic delivers nothing. One that was committed a moment ago is here, too.
+CREATE VIEW undelivered_events AS
+SELECT
+    event.id,
+    event.aggregate_type,
+    event.aggregate_id,
+    event.event_type,
+    event.payload,
+    event.traceparent,
+    event.created_at
+FROM domain_events AS event
+LEFT JOIN domain_event_deliveries AS receipt
+    ON receipt.event_id = event.id
+    AND receipt.event_created_at = event.created_at
+    AND receipt.topic = 'events.' || event.aggregate_type
+WHERE receipt.event_id IS NULL;
+
+COMMENT ON VIEW undelivered_events IS
+    'Events without a receipt under their own topic: on their way, or lost before Kafka.';
 
 -- publications/outbox_events.sql
 -- What the connector reads. Inserts only: nothing else ever happens to an event, and dropping a day

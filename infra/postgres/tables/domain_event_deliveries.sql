@@ -7,7 +7,9 @@ CREATE TABLE domain_event_deliveries (
     partition int NOT NULL,
     "offset" bigint NOT NULL,
     published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (event_id, event_created_at)
+    -- With the topic: a record that somebody produced into a topic it does not belong into must not
+    -- keep the receipt of the true one out.
+    PRIMARY KEY (event_id, event_created_at, topic)
 ) PARTITION BY RANGE (event_created_at);
 
 COMMENT ON COLUMN domain_event_deliveries.event_created_at IS 'created_at of the event.';

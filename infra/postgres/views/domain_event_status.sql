@@ -42,7 +42,8 @@ SELECT
 FROM domain_events AS event
 LEFT JOIN domain_event_deliveries AS receipt
     -- On both columns: so that the receipts of an event are looked for in its own day only.
-    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at;
+    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
+    AND receipt.topic = 'events.' || event.aggregate_type;
 
 COMMENT ON VIEW domain_event_status IS
     'pending: committed, not yet seen in Kafka; published: seen there; failed: a person must look.';
