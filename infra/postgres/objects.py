@@ -1,8 +1,9 @@
 """The database as a house: one object a file, and the order in which the files build it.
 
-Folders in the order of FOLDERS, files of a folder by name. Functions come first because tables need
-them (defaults, triggers); their bodies name tables that follow, so they are not checked when they
-are made. Roles belong to the server, not to the database, and are made by `migrate.bootstrap`.
+Folders in the order of FOLDERS, files of a folder by name, FOUNDATIONS first. Functions come first
+because tables need them (defaults, triggers); their bodies name tables that follow, so they are not
+checked when they are made. Roles belong to the server, not to the database, and are made by
+`migrate.bootstrap`.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 HOME = Path(__file__).parent
 FOLDERS = ("functions", "tables", "views", "publications", "grants")
+# What others of its folder are built upon comes before them.
+FOUNDATIONS = ("recorded_events",)
 MIGRATIONS_TABLE = "tables/schema_migrations.sql"
 INITIAL_MIGRATION = HOME / "migrations" / "0001_initial.sql"
 
@@ -25,7 +28,9 @@ PARTITIONS_AT_FIRST = "SELECT create_partitions(14);\n"
 def object_files() -> Iterator[Path]:
     """Yield every object file of the database, in the order in which they build it."""
     for folder in FOLDERS:
-        yield from sorted((HOME / folder).glob("*.sql"))
+        yield from sorted(
+            (HOME / folder).glob("*.sql"), key=lambda path: (path.stem not in FOUNDATIONS, path)
+        )
 
 
 def role_files() -> list[Path]:

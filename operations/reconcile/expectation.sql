@@ -16,9 +16,10 @@ event AS MATERIALIZED (
         written.aggregate_type,
         written.aggregate_id COLLATE "C" AS session_id,
         written.event_type,
-        receipt.event_id IS NULL AND written.id = ANY(%(undelivered)s::uuid[]) AS undelivered,
+        written.topic IS DISTINCT FROM 'events.' || written.aggregate_type
+            AND written.id = ANY(%(undelivered)s::uuid[]) AS undelivered,
         -- The processors have passed it, and what they said of it has arrived.
-        coalesce(receipt."offset" < progress.committed, false) AND NOT %(lagging)s AS judged,
+        coalesce(written."offset" < progress.committed, false) AND NOT %(lagging)s AS judged,
         written.payload ->> 'contractId' AS contract_id,
         written.payload ->> 'mentorId' AS mentor_id,
         written.payload ->> 'studentId' AS student_id,
@@ -37,19 +38,18 @@ event AS MATERIALIZED (
         CASE written.event_type
             WHEN 'services.session.voided' THEN lower(written.payload ->> 'eventId')::uuid
         END AS voided_id
-    FROM domain_events AS written
+    -- Also of days that were dropped.
+    FROM recorded_events AS written
     CROSS JOIN LATERAL (
         SELECT CASE written.event_type
             WHEN 'services.session.completed' THEN written.payload ->> 'completedAt'
             WHEN 'services.session.evaluated' THEN written.payload ->> 'evaluatedAt'
         END AS at
     ) AS happened
-    LEFT JOIN domain_event_deliveries AS receipt
-        ON receipt.event_id = written.id
-        AND receipt.event_created_at = written.created_at
-        AND receipt.topic = 'events.' || written.aggregate_type
     LEFT JOIN progress
-        ON progress.partition = receipt.partition AND receipt.topic = 'events.session'
+        ON progress.partition = written.partition
+        AND written.topic = 'events.session'
+        AND written.aggregate_type = 'session'
 ),
 -- A session is settled once every event of it can be judged: until then it is in flight. It is
 -- contested where several events of a kind may contradict each other.

@@ -739,6 +739,63 @@ BEGIN
 END
 $$;
 
+-- tables/archived_days.sql
+-- The days that `outbox maintain` has taken out of domain_events, or is about to: while a day is
+-- being copied its rows stand in both places, and recorded_events shows those of the archive only
+-- from the transaction on that takes the day away.
+CREATE TABLE archived_days (
+    day date PRIMARY KEY,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    dropped_at timestamptz,
+    events bigint,
+    CONSTRAINT counted_when_dropped CHECK ((dropped_at IS NULL) = (events IS NULL))
+);
+
+COMMENT ON COLUMN archived_days.day IS 'In UTC, as the partitions are.';
+COMMENT ON COLUMN archived_days.dropped_at IS
+    'When the day left domain_events; null while it is being copied.';
+COMMENT ON COLUMN archived_days.events IS 'How many events it held when it was dropped.';
+
+-- tables/archived_events.sql
+-- The events of days that were dropped, each with its receipt: what history, reconciliation and
+-- replay need of them, so that an old bill stays explained. Of a payload the fields that its schema
+-- names, and no others. Only events that were delivered ever get here.
+CREATE TABLE archived_events (
+    id uuid PRIMARY KEY,
+    aggregate_type text NOT NULL,
+    aggregate_id text NOT NULL,
+    event_type text NOT NULL,
+    payload jsonb NOT NULL,
+    traceparent text,
+    created_at timestamptz NOT NULL,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    "offset" bigint NOT NULL,
+    published_at timestamptz NOT NULL
+);
+
+COMMENT ON COLUMN archived_events.payload IS 'The fields that its schema names.';
+COMMENT ON COLUMN archived_events.published_at IS 'When the event was first seen in Kafka.';
+
+CREATE INDEX archived_events_aggregate_index
+    ON archived_events (aggregate_type, aggregate_id, id);
+CREATE INDEX archived_events_created_index ON archived_events (created_at);
+CREATE INDEX archived_events_contract_index ON archived_events ((payload ->> 'contractId'))
+    WHERE payload ->> 'contractId' IS NOT NULL;
+CREATE INDEX archived_events_package_index ON archived_events ((payload ->> 'servicePackageId'))
+    WHERE payload ->> 'servicePackageId' IS NOT NULL;
+CREATE INDEX archived_events_mentor_index ON archived_events ((payload ->> 'mentorId'))
+    WHERE payload ->> 'mentorId' IS NOT NULL;
+
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON archived_events
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('an archived event is never changed');
+CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON archived_events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('an archived event is never changed');
+
+-- ALWAYS: a session may not switch them off with session_replication_role.
+ALTER TABLE archived_events ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE archived_events ENABLE ALWAYS TRIGGER refuse_statement;
+
 -- tables/billing_exceptions.sql
 -- Whatever could not be billed, and what became of it. Nothing else ever waits behind a row here.
 CREATE TABLE billing_exceptions (
@@ -1028,6 +1085,52 @@ CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON operator_
 
 ALTER TABLE operator_actions ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE operator_actions ENABLE ALWAYS TRIGGER refuse_statement;
+
+-- views/recorded_events.sql
+-- Every event ever recorded, with its receipt where it has one: those still in domain_events, and
+-- those of days that were dropped. An event is in it once, at every moment of an archival.
+-- Restrict it by values or by arrays (`id = ANY(ARRAY(SELECT …))`), which reach the indexes of both
+-- sides; a join alone does not, and reads everything. A transaction that is REPEATABLE READ locks
+-- domain_events before its first query, or it might see a day on neither side.
+CREATE VIEW recorded_events AS
+SELECT
+    event.id,
+    event.aggregate_type,
+    event.aggregate_id,
+    event.event_type,
+    event.payload,
+    event.traceparent,
+    event.created_at,
+    receipt.topic,
+    receipt.partition,
+    receipt."offset",
+    receipt.published_at,
+    false AS archived
+FROM domain_events AS event
+LEFT JOIN domain_event_deliveries AS receipt
+    -- On both columns: so that the receipts of an event are looked for in its own day only.
+    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
+UNION ALL
+SELECT
+    id,
+    aggregate_type,
+    aggregate_id,
+    event_type,
+    payload,
+    traceparent,
+    created_at,
+    topic,
+    partition,
+    "offset",
+    published_at,
+    true
+FROM archived_events
+WHERE (created_at AT TIME ZONE 'UTC')::date <> ALL (
+    ARRAY(SELECT day FROM archived_days WHERE dropped_at IS NULL)
+);
+
+COMMENT ON VIEW recorded_events IS
+    'Every event ever recorded, with its receipt; archived: its day has left domain_events.';
 
 -- views/domain_event_status.sql
 -- Every event with what became of it: seen in Kafka or not, billed or not, how often tried.
