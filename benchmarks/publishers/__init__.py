@@ -1,0 +1,1 @@
+"""The publishers that this pipeline replaces, small and as the report describes them."""
