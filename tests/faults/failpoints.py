@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults.injected.failpoint_hooks import (
-    DIRECTORY_VARIABLE,
-    FAILPOINTS,
-    file_of,
-)
+from tests.faults.injected.failpoint_hooks import DIRECTORY_VARIABLE, file_of
+from tests.faults.injected.failpoint_places import FAILPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

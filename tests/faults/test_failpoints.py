@@ -12,13 +12,8 @@ import pytest
 
 from infra.local.layout import project_directory
 from tests.faults.failpoints import Failpoints, NeverHitError
-from tests.faults.injected.failpoint_hooks import (
-    EXIT_CODE_MISSING,
-    FAILPOINTS,
-    PROCESS_VARIABLE,
-    Failpoint,
-    put_in,
-)
+from tests.faults.injected.failpoint_hooks import EXIT_CODE_MISSING, PROCESS_VARIABLE, put_in
+from tests.faults.injected.failpoint_places import FAILPOINTS, Failpoint
 
 DELIVERED = "worker: delivered, state not written"
 # A worker's process whose only work is to store rows that say where they belong.
@@ -95,10 +90,11 @@ def test_a_function_that_has_another_name_now_ends_the_process_and_is_named(
     tmp_path: Path,
 ) -> None:
     renamed = (
-        "import failpoint_hooks as hooks, sys\n"
-        "place = hooks.Failpoint('w: gone', 'worker', 'json', 'JSONDecoder.decrypt', 'before')\n"
+        "import sys\n"
+        "from failpoint_hooks import install\n"
+        "from failpoint_places import Failpoint\n"
         "sys.modules.pop('json', None)\n"
-        "hooks.install([place])\n"
+        "install([Failpoint('w: gone', 'worker', 'json', 'JSONDecoder.decrypt', False)])\n"
         "import json\n"
         "print('went on')\n"
     )

@@ -16,7 +16,6 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,157 +24,11 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from tests.faults.injected.failpoint_places import Failpoint
+
 DIRECTORY_VARIABLE = "FAULTS_FAILPOINT_DIRECTORY"
 PROCESS_VARIABLE = "OUTBOX_SUPERVISED_PROCESS"
 EXIT_CODE_MISSING = 78  # EX_CONFIG of sysexits.h
-BEFORE, AFTER = "before", "after"
-
-
-def _always(*_: Any, **__: Any) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Failpoint:
-    """A place: `when` a function of `module` is called, if `condition` holds for its arguments.
-
-    `program` is the beginning of the names of the processes that it is in.
-    """
-
-    name: str
-    program: str
-    module: str
-    function: str
-    when: str
-    condition: Callable[..., bool] = _always
-
-
-def _loop(group: str) -> Callable[..., bool]:
-    """Hold in the topic loop of one consumer group only."""
-    return lambda loop, *_, **__: loop.name == group
-
-
-def _uncommitted(group: str) -> Callable[..., bool]:
-    return lambda loop: bool(loop.name == group and loop._uncommitted)
-
-
-def _has_rows(_: object, rows: Sequence[object], *__: object) -> bool:
-    return bool(rows)
-
-
-_ENGINE = "stream_processors.engine"
-_LEDGER = "stream_processors.ledger"
-_PAYABLES, _RECEIPTS, _DEAD_LETTERS = (
-    f"outbox-ledger-{name}" for name in ("payables", "receipts", "dead-letters")
-)
-
-FAILPOINTS = (
-    Failpoint(
-        "worker: an event in hand",
-        "worker-",
-        "stream_processors.agents.sessions",
-        "SessionsAgent.handle",
-        BEFORE,
-    ),
-    Failpoint(
-        "worker: decided, nothing delivered",
-        "worker-",
-        f"{_ENGINE}.outbound",
-        "Outbound.deliver",
-        BEFORE,
-        lambda _, records: bool(records),
-    ),
-    Failpoint(
-        "worker: delivered, state not written",
-        "worker-",
-        f"{_ENGINE}.fact_table",
-        "FactPartition.store",
-        BEFORE,
-        _has_rows,
-    ),
-    Failpoint(
-        "worker: state written, batch not finished",
-        "worker-",
-        f"{_ENGINE}.fact_table",
-        "FactPartition.store",
-        AFTER,
-        _has_rows,
-    ),
-    Failpoint(
-        "worker: batch finished, offsets not committed",
-        "worker-",
-        f"{_ENGINE}.processing",
-        "Processor.process",
-        AFTER,
-    ),
-    Failpoint(
-        "worker: reading its state back",
-        "worker-",
-        f"{_ENGINE}.fact_table",
-        "FactPartition.catch_up",
-        BEFORE,
-    ),
-    Failpoint(
-        "ledger-writer: posted, not committed",
-        "ledger-writer",
-        f"{_LEDGER}.isolation",
-        "post_and_record",
-        AFTER,
-    ),
-    Failpoint(
-        "ledger-writer: ledger committed, offsets not stored",
-        "ledger-writer",
-        f"{_LEDGER}.consuming",
-        "TopicLoop._store_offsets",
-        BEFORE,
-        _loop(_PAYABLES),
-    ),
-    Failpoint(
-        "ledger-writer: offsets stored, not committed",
-        "ledger-writer",
-        f"{_LEDGER}.consuming",
-        "TopicLoop._commit_in_time",
-        BEFORE,
-        _uncommitted(_PAYABLES),
-    ),
-    Failpoint(
-        "ledger-writer: receipts written, not committed",
-        "ledger-writer",
-        f"{_LEDGER}.receipts",
-        "_write",
-        AFTER,
-    ),
-    Failpoint(
-        "ledger-writer: receipts committed, offsets not stored",
-        "ledger-writer",
-        f"{_LEDGER}.consuming",
-        "TopicLoop._store_offsets",
-        BEFORE,
-        _loop(_RECEIPTS),
-    ),
-    Failpoint(
-        "ledger-writer: report written, not committed",
-        "ledger-writer",
-        f"{_LEDGER}.writer",
-        "_write_isolated",
-        AFTER,
-    ),
-    Failpoint(
-        "ledger-writer: reports committed, offsets not stored",
-        "ledger-writer",
-        f"{_LEDGER}.consuming",
-        "TopicLoop._store_offsets",
-        BEFORE,
-        _loop(_DEAD_LETTERS),
-    ),
-    Failpoint(
-        "ledger-writer: retried, not committed",
-        "ledger-writer",
-        f"{_LEDGER}.retries",
-        "_retry",
-        AFTER,
-    ),
-)
 
 
 def file_of(directory: Path, process: str, name: str) -> Path:
@@ -223,9 +76,10 @@ def _act(action: str, seconds: float) -> None:
         raise ValueError(f"a failpoint cannot {action}")
 
 
-def _wrapped(function: Callable[..., Any], armed: _Armed, when: str) -> Callable[..., Any]:
-    before = armed.reached if when == BEFORE else None
-    after = armed.reached if when == AFTER else None
+def _wrapped(
+    function: Callable[..., Any], armed: _Armed, *, afterwards: bool
+) -> Callable[..., Any]:
+    before, after = (None, armed.reached) if afterwards else (armed.reached, None)
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -258,12 +112,12 @@ def put_in(module: ModuleType, failpoint: Failpoint, directory: Path, process: s
     if function is None:
         sys.stderr.write(
             f"failpoint {failpoint.name!r}: {failpoint.module} has no {failpoint.function}; "
-            "say in tests/faults/injected/failpoint_hooks.py what it is called now\n"
+            "say in tests/faults/injected/failpoint_places.py what it is called now\n"
         )
         sys.stderr.flush()
         os._exit(EXIT_CODE_MISSING)
     armed = _Armed(failpoint, file_of(directory, process, failpoint.name))
-    setattr(owner, name, _wrapped(function, armed, failpoint.when))
+    setattr(owner, name, _wrapped(function, armed, afterwards=failpoint.afterwards))
 
 
 class _Loader(importlib.abc.Loader):
@@ -310,12 +164,10 @@ class _Finder(importlib.abc.MetaPathFinder):
                 put_in(module, failpoint, self._directory, self._process)
 
 
-def install(
-    failpoints: Iterable[Failpoint] = FAILPOINTS, environment: os._Environ[str] = os.environ
-) -> None:
-    """Put the failpoints of this process into the modules that it is about to import."""
-    directory = environment.get(DIRECTORY_VARIABLE)
-    process = environment.get(PROCESS_VARIABLE)
+def install(failpoints: Iterable[Failpoint]) -> None:
+    """Put those of this process into the modules that it is about to import."""
+    directory = os.environ.get(DIRECTORY_VARIABLE)
+    process = os.environ.get(PROCESS_VARIABLE)
     if not directory or not process:
         return
     mine = [failpoint for failpoint in failpoints if process.startswith(failpoint.program)]

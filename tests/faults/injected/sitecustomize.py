@@ -1,5 +1,6 @@
 """Python imports this by itself in every process that has this folder on its PYTHONPATH."""
 
-import failpoint_hooks  # type: ignore[import-not-found]
+from failpoint_hooks import install  # type: ignore[import-not-found]
+from failpoint_places import FAILPOINTS  # type: ignore[import-not-found]
 
-failpoint_hooks.install()
+install(FAILPOINTS)
