@@ -52,13 +52,16 @@ def down(*, purge: bool) -> None:
 @output_option
 @click.pass_context
 def status(ctx: click.Context, output: str) -> None:
-    """Show each process: its id, state, health and address.
+    """Show each process: its id, state, health and address, and what it complains of.
 
-    Exit code 0 if all run and are healthy, 1 otherwise.
+    Exit code 0 if all run and are healthy, 1 otherwise. `outbox doctor` looks closer.
     """
     processes = process_statuses(layout_from_environment())
     columns = ("name", "pid", "state", "healthy", "address", "log")
     print_table_or_json([asdict(process) for process in processes], output, columns)
+    for process in processes:
+        for complaint in process.complaints:
+            say(f"{process.name}: {complaint}")
     if not all(process.healthy and process.state == RUNNING for process in processes):
         ctx.exit(PROBLEM)
 

@@ -1,5 +1,8 @@
 """Whether each process of the stack does its work, asked as a client would ask."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import httpx
 import psycopg
 from confluent_kafka import KafkaException
@@ -43,6 +46,28 @@ def page_is_good(url: str) -> bool:
         return _pages.get(url).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
+
+
+def page_answers(url: str) -> bool:
+    """Whether a health page answers at all, well or ill."""
+    return read_page(url) is not None
+
+
+def read_page(url: str) -> Mapping[str, Any] | None:
+    """Return what a health page of ours tells; None where it does not answer with an object."""
+    try:
+        told = _pages.get(url).json()
+    except (httpx.TransportError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def complaints(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return what a process of ours says of the system in words: its faults, then its notices."""
+    told = (read_page(endpoint.health_url) or {}) if endpoint.health_url else {}
+    return tuple(
+        text for kind in ("faults", "notices") for text in dict(told.get(kind, {})).values()
+    )
 
 
 def is_healthy(endpoint: Endpoint, admin_url: str) -> bool:

@@ -51,6 +51,11 @@ class Layout:
         return self.port_base + 5
 
     @property
+    def scheduler_port(self) -> int:
+        """The scheduler's health."""
+        return self.port_base + 7
+
+    @property
     def connector_keeper_port(self) -> int:
         """The connector keeper's health."""
         return self.port_base + 8

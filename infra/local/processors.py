@@ -1,4 +1,4 @@
-"""Our own processes: the stream processors, the ledger writer, the connector keeper."""
+"""Our own processes: stream processors, ledger writer, connector keeper, scheduler."""
 
 import sys
 
@@ -6,10 +6,17 @@ from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.layout import Layout
 from infra.local.postgres import database_url
-from infra.local.programs import CONNECTOR_KEEPER, LEDGER_WRITER, Program, worker_name
+from infra.local.programs import (
+    CONNECTOR_KEEPER,
+    LEDGER_WRITER,
+    SCHEDULER,
+    Program,
+    worker_name,
+)
 
 LEDGER_WRITER_ROLE = "outbox_ledger_writer"
 AUDITOR_ROLE = "outbox_auditor"
+OWNER_ROLE = "outbox_owner"
 
 
 def _processor(
@@ -58,3 +65,11 @@ def connector_keeper_program(layout: Layout, credentials: Credentials) -> Progra
             "OUTBOX_HEALTH_PORT": str(layout.connector_keeper_port),
         },
     )
+
+
+def scheduler_program(layout: Layout, credentials: Credentials) -> Program:
+    """Return the process that runs what is due every minute and every day, as the owner."""
+    url = database_url(layout, OWNER_ROLE, credentials.roles[OWNER_ROLE])
+    environment = {"OUTBOX_DATABASE_URL": url}
+    port = layout.scheduler_port
+    return _processor(SCHEDULER, "operations.scheduler", layout, port, environment)

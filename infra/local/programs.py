@@ -10,6 +10,7 @@ KAFKA = "kafka"
 CONNECT = "connect"
 LEDGER_WRITER = "ledger-writer"
 CONNECTOR_KEEPER = "connector-keeper"
+SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,16 @@ def keeper_endpoint(layout: Layout) -> Endpoint:
     return _page(CONNECTOR_KEEPER, layout.connector_keeper_port)
 
 
+def scheduler_endpoint(layout: Layout) -> Endpoint:
+    """Return what reconciles every minute and maintains every day."""
+    return _page(SCHEDULER, layout.scheduler_port)
+
+
 def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     """Return the whole stack, in the order of `outbox status`."""
     return [
         *service_endpoints(layout),
         *processor_endpoints(layout, workers),
         keeper_endpoint(layout),
+        scheduler_endpoint(layout),
     ]

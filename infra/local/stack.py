@@ -22,6 +22,7 @@ from infra.local.postgres import DATABASE, installation, postgres_program
 from infra.local.processors import (
     connector_keeper_program,
     ledger_writer_program,
+    scheduler_program,
     worker_program,
 )
 from infra.local.programs import Program, stack_endpoints
@@ -72,6 +73,7 @@ def _programs(
         *(worker_program(layout, number) for number in range(1, workers + 1)),
         ledger_writer_program(layout, credentials),
         connector_keeper_program(layout, credentials),
+        scheduler_program(layout, credentials),
     ]
 
 

@@ -12,7 +12,7 @@ from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.database import prepare_database
 from infra.local.errors import StackError
-from infra.local.health import is_healthy
+from infra.local.health import is_healthy, page_answers
 from infra.local.kafka import prepare_kafka
 from infra.local.layout import Layout
 from infra.local.owner import PostgresOwner
@@ -24,6 +24,7 @@ from infra.local.programs import (
     Endpoint,
     keeper_endpoint,
     processor_endpoints,
+    scheduler_endpoint,
     service_endpoints,
 )
 from infra.local.supervision import Supervisor
@@ -63,8 +64,10 @@ class Startup:
             for endpoint in processor_endpoints(self.layout, workers)
         ]
         keeper = pool.submit(self._keeper, connector)
+        # With the keeper: before, it would take time from what everything waits for.
+        scheduler = pool.submit(self._after, [connector], self._scheduler)
         stages: list[Future[Any]] = [
-            *(postgres, kafka, connect, topics, connector, keeper),
+            *(postgres, kafka, connect, topics, connector, keeper, scheduler),
             *processors,
         ]
         done, _ = wait(stages, return_when=FIRST_EXCEPTION)
@@ -128,6 +131,14 @@ class Startup:
             self.supervisor.start(endpoint.name)
         else:
             self._process(endpoint)
+
+    def _scheduler(self) -> None:
+        """Start the scheduler. What it may find wrong with the bills is no fault of the start."""
+        endpoint = scheduler_endpoint(self.layout)
+        self.supervisor.start(endpoint.name)
+        url = str(endpoint.health_url)
+        self.waiter.until_healthy(endpoint.name, lambda: page_answers(url))
+        self.report(f"{endpoint.name} is ready at {endpoint.address}")
 
     def _connector(self) -> list[str]:
         """Apply the connector; a lost position is a fault, for which the stack must run on.

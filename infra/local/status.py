@@ -1,10 +1,10 @@
 """How each process of the stack is, also when it is down."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.local.credentials import load_credentials
-from infra.local.health import is_healthy
+from infra.local.health import complaints, is_healthy
 from infra.local.layout import Layout
 from infra.local.postgres import SUPERUSER, database_url
 from infra.local.programs import Endpoint, stack_endpoints
@@ -23,7 +23,8 @@ class ProcessStatus:
 
     ``state`` is supervisord's word in lower case (running, starting, backoff, stopped, …), or
     `unsupervised` for a process that runs although supervisord is gone. ``healthy`` says whether
-    it does its work: it was asked just now.
+    it does its work: it was asked just now. ``complaints`` is what it says is wrong with the
+    system, also where that is no reason to call the process itself ill.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ProcessStatus:
     health_url: str | None
     metrics_url: str | None
     log: str
+    complaints: tuple[str, ...] = ()
 
 
 def known_workers(layout: Layout) -> int:
@@ -72,7 +74,8 @@ def process_statuses(layout: Layout) -> list[ProcessStatus]:
         else:
             pid, state = None, STOPPED
         healthy = pid is not None and is_healthy(endpoint, admin_url)
-        return _status(layout, endpoint, pid, state, healthy=healthy)
+        told = () if pid is None else complaints(endpoint)
+        return replace(_status(layout, endpoint, pid, state, healthy=healthy), complaints=told)
 
     with ThreadPoolExecutor(len(endpoints)) as pool:
         return list(pool.map(look, endpoints))

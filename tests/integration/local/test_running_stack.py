@@ -20,7 +20,10 @@ from tests.running_stack import RunningStack
 
 Answer = TypeVar("Answer")
 
-NAMES = ("postgres", "kafka", "connect", "worker-1", "ledger-writer", "connector-keeper")
+NAMES = (
+    *("postgres", "kafka", "connect"),
+    *("worker-1", "ledger-writer", "connector-keeper", "scheduler"),
+)
 COMMANDS = {
     "postgres": "postgres",
     "kafka": "kafka.Kafka",
@@ -28,6 +31,7 @@ COMMANDS = {
     "worker-1": "stream_processors.worker",
     "ledger-writer": "stream_processors.ledger",
     "connector-keeper": "operations.keeper",
+    "scheduler": "operations.scheduler",
 }
 BACK_SECONDS = 90
 MEMORY_BYTES = 3 * 1024**3

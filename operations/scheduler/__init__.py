@@ -1,0 +1,1 @@
+"""The scheduler: reconciles every minute and maintains every day, and says when it could not."""

@@ -1,0 +1,55 @@
+"""The scheduler as a process: `python -m operations.scheduler`.
+
+It only watches and tidies up; nothing is billed by it, and nothing waits for it. A second one
+beside it does no harm.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from operations.scheduler.settings import SchedulerSettings
+from operations.scheduler.tasks import daily, reconciling
+from operations.scheduler.timetable import Task, Timetable
+from stream_processors.engine.health import serve_health
+from stream_processors.engine.logs import set_up_logs
+from stream_processors.settings import read_settings
+
+_log = structlog.get_logger(__name__)
+
+
+def work(timetable: Timetable, tasks: Sequence[Task], stopping: threading.Event) -> None:
+    """Carry out tasks, one after the other, each when it is due, until `stopping` is set."""
+    while not stopping.wait(timetable.seconds_until_due(tasks)):
+        for task in tasks:
+            if timetable.is_due(task):
+                timetable.carry_out(task)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT; whatever is under way is broken off, and may be."""
+    settings = read_settings(SchedulerSettings)
+    set_up_logs(settings.log_level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stopping = threading.Event()
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: stopping.set())
+    # What is done once a day takes long: the minute does not wait for it.
+    lines = ([reconciling(settings)], daily(settings))
+    timetable = Timetable(
+        [task for line in lines for task in line],
+        settings.state_directory,
+        settings.scheduler_fault_seconds,
+    )
+    serve_health(settings.health_port, timetable.health)
+    for line in lines:
+        threading.Thread(target=work, args=(timetable, line, stopping), daemon=True).start()
+    _log.info("scheduler_starts")
+    stopping.wait()
+
+
+if __name__ == "__main__":
+    main()

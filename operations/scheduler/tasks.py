@@ -1,0 +1,78 @@
+"""What the scheduler does. A verb is imported when it first runs, so that the start is quick."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from operations.scheduler.timetable import Outcome, Task
+
+if TYPE_CHECKING:
+    from operations.reconcile.report import Reconciliation
+    from operations.scheduler.settings import SchedulerSettings
+
+RECONCILE_LATELY = "reconcile"
+RECONCILE_ALL = "reconcile-all"
+_RETRY_DAILY_SECONDS = 300.0
+# What the system did wrong; the rest of a verdict (failed bills, waits) is for a person to decide.
+_ALARMING = ("missing", "undelivered", "duplicate", "mismatched")
+
+
+def reconciling(settings: SchedulerSettings) -> Task:
+    """Return the task that reconciles what happened lately."""
+
+    def run() -> Outcome:
+        since = datetime.now(UTC) - timedelta(hours=settings.scheduler_window_hours)
+        return _reconcile(since)
+
+    return Task(
+        name=RECONCILE_LATELY,
+        run=run,
+        every_seconds=settings.scheduler_reconcile_seconds,
+        limit_seconds=settings.scheduler_reconcile_limit_seconds,
+        first_seconds=settings.scheduler_first_seconds,
+        retry_seconds=settings.scheduler_reconcile_seconds,
+    )
+
+
+def daily(settings: SchedulerSettings) -> list[Task]:
+    """Return what is done once a day, in this order."""
+    return [
+        Task(
+            name=name,
+            run=run,
+            every_seconds=settings.scheduler_daily_seconds,
+            limit_seconds=settings.scheduler_daily_limit_seconds,
+            first_seconds=settings.scheduler_first_seconds,
+            retry_seconds=min(_RETRY_DAILY_SECONDS, settings.scheduler_daily_seconds),
+        )
+        for name, run in ((RECONCILE_ALL, _reconcile),)
+    ]
+
+
+def _reconcile(since: datetime | None = None) -> Outcome:
+    from operations.reconcile.command import reconcile_now  # noqa: PLC0415
+    from operations.settings import load_settings  # noqa: PLC0415
+
+    return outcome_of(reconcile_now(load_settings(), since=since), since)
+
+
+def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
+    """Return what a reconciliation means to whoever watches."""
+    if found.verdict == "clean":
+        summary = f"{found.events} events and {found.expected} bills are as they should be"
+        return Outcome("clean", summary, fine=True)
+    counted = [
+        f"{getattr(found, name)} {name}" for name in (*_ALARMING, "failed") if getattr(found, name)
+    ]
+    command = "outbox reconcile"
+    if since is not None:
+        command += f" --since {since.isoformat(timespec='seconds')}"
+    parts = [", ".join(counted) or "see there", *found.warnings]
+    return Outcome(
+        verdict=found.verdict,
+        summary=f"{found.verdict}: {'; '.join(parts)}. `{command}` shows which",
+        fine=False,
+        # A warning that spoils the verdict is of a stage that stands still.
+        alarming=bool(found.warnings) or any(getattr(found, name) for name in _ALARMING),
+    )
