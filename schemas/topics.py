@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 if TYPE_CHECKING:
@@ -166,6 +166,25 @@ def verify_topics(
             if actual.get(name) != value
         ]
     return differences
+
+
+def topic_ids(admin: AdminClient, names: Sequence[str]) -> dict[str, str]:
+    """Return Kafka's own id of each topic that exists, by name.
+
+    A topic that is deleted and made again has another one. Raises KafkaException where Kafka does
+    not answer.
+    """
+    asked = admin.describe_topics(
+        TopicCollection(list(names)), request_timeout=REQUEST_TIMEOUT_SECONDS
+    )
+    found = {}
+    for name, answer in asked.items():
+        try:
+            found[name] = str(answer.result().topic_id)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+    return found
 
 
 def _partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as Error
+from confluent_kafka.admin import AdminClient
+
+from schemas.topics import topic_ids
+from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _BATCH_RECORDS = 10_000
 _TIMEOUT_SECONDS = 30.0
+MEND = (
+    "Nothing was acknowledged. Run `outbox rebuild --replace`: it makes the state anew, from "
+    "events that it sends again where Kafka no longer has them."
+)
 
 
 class PositionLost(Exception):  # noqa: N818 - a state of the system that a person must see
@@ -33,6 +41,7 @@ class Changelog:
     ) -> None:
         self.topic = topic
         self.source_topic = source_topic
+        self._kafka = dict(kafka)
         # It never joins the group: it only reads what the group committed.
         self._settings = {
             **kafka,
@@ -44,6 +53,17 @@ class Changelog:
             "fetch.wait.max.ms": 20,
         }
         self._connection: Consumer | None = None
+        self._ids: dict[str, str] = {}
+
+    @property
+    def topic_id(self) -> str:
+        """Kafka's id of the changelog topic; raises PositionLost where there is none."""
+        return self._id_of(self.topic)
+
+    @property
+    def source_id(self) -> str:
+        """Kafka's id of the source topic; raises PositionLost where there is none."""
+        return self._id_of(self.source_topic)
 
     @property
     def _consumer(self) -> Consumer:
@@ -65,8 +85,7 @@ class Changelog:
         if not low <= position <= end:
             raise PositionLost(
                 f"the local copy of {self.topic}[{partition}] is whole up to offset {position}, "
-                f"but the topic now holds {low} to {end}: it was truncated or made anew. Run "
-                "`outbox rebuild`; nothing was acknowledged."
+                f"but the topic now holds {low} to {end}: it was truncated or made anew. {MEND}"
             )
         if position == end:
             return
@@ -76,11 +95,17 @@ class Changelog:
         finally:
             self._consumer.unassign()
 
-    def check_source(self, partition: int) -> bool:
-        """Check that the source topic still holds what is not processed; see PositionLost.
+    def genesis(self, partition: int) -> Genesis | None:
+        """Return what the changelog was begun for; None where that is not known."""
+        for rows, _ in self.read(partition, 0):
+            for key, value in rows:
+                if key == GENESIS_KEY:
+                    return Genesis.of(value)
+        return None
 
-        Returns whether the changelog partition is new: nothing was ever processed or stored.
-        """
+    def check_source(self, partition: int) -> None:
+        """Check that the source topic still holds what is not processed; see PositionLost."""
+        self._require_topics()
         source = TopicPartition(self.source_topic, partition)
         committed = self._consumer.committed([source], timeout=_TIMEOUT_SECONDS)[0].offset
         processed = 0 if committed == OFFSET_INVALID else committed
@@ -89,17 +114,29 @@ class Changelog:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
                 f"the topic now holds {low} to {end}: events between were removed, or the topic "
-                "was made anew. Run `outbox reconcile` to see what is missing."
+                f"was made anew. {MEND}"
             )
         log = TopicPartition(self.topic, partition)
         _, log_end = self._consumer.get_watermark_offsets(log, timeout=_TIMEOUT_SECONDS)
         if processed > 0 and log_end == 0:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
-                f"its changelog {self.topic}[{partition}] is empty: the state is lost. Run "
-                "`outbox rebuild`."
+                f"its changelog {self.topic}[{partition}] is empty: the state is lost. {MEND}"
             )
-        return bool(log_end == 0)
+
+    def check_begun_for_source(self, partition: int, genesis: Genesis) -> None:
+        """Check that the facts are of the topic that is there now; see PositionLost.
+
+        A topic that is deleted takes its groups' offsets along: a new one of its name would be
+        read from its beginning as if nothing had ever been processed.
+        """
+        if genesis.source_topic_id != self.source_id:
+            raise PositionLost(
+                f"the facts in {self.topic}[{partition}] are of a topic {self.source_topic} with "
+                f"the id {genesis.source_topic_id}, but the one there now has the id "
+                f"{self.source_id}: it was deleted and made anew, and what was not processed of "
+                f"the old one is lost. {MEND}"
+            )
 
     def check_skipped(self, partition: int, expected: int) -> None:
         """Check that the offset `expected` next was skipped by Kafka itself.
@@ -113,7 +150,7 @@ class Changelog:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was read up to offset {expected}, but the "
                 f"topic now holds {low} to {end}: events between were removed unread, or the "
-                "topic was made anew. Run `outbox reconcile` to see what is missing."
+                f"topic was made anew. {MEND}"
             )
 
     def close(self) -> None:
@@ -124,6 +161,21 @@ class Changelog:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._ids = {}
+
+    def _id_of(self, topic: str) -> str:
+        self._require_topics()
+        return self._ids[topic]
+
+    def _require_topics(self) -> None:
+        """Ask for the ids of both topics, unless that was done since `close`."""
+        if not self._ids:
+            wanted = (self.source_topic, self.topic)
+            found = topic_ids(AdminClient(self._kafka), wanted)
+            for topic in wanted:
+                if topic not in found:
+                    raise PositionLost(f"the topic {topic} does not exist: it was deleted. {MEND}")
+            self._ids = found
 
     def _read_to(self, end: int) -> Iterator[tuple[list[tuple[bytes, bytes]], int]]:
         position = -1

@@ -9,11 +9,14 @@ facts only grow, applying them late or twice changes nothing.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
+from stream_processors.engine.changelog import MEND, PositionLost
+from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from stream_processors.engine.messages import OutboundRecord
 
 if TYPE_CHECKING:
@@ -23,9 +26,9 @@ if TYPE_CHECKING:
     from stream_processors.engine.changelog import Changelog
 
 _MEBIBYTE = 1024 * 1024
-# Begins with NUL, which no fact's key does: an id is never empty.
+# As with GENESIS_KEY: no fact's key begins with NUL.
 _POSITION_KEY = b"\0position"
-GENESIS_KEY = b"\0genesis"
+_CHANGELOG_KEY = b"\0changelog"
 
 
 class FactPartition:
@@ -33,18 +36,22 @@ class FactPartition:
 
     def __init__(self, directory: Path, changelog: Changelog, number: int) -> None:
         self.number = number
+        self._directory = directory
         self._changelog = changelog
-        self._database = Rdict(str(directory), options=_options())
-        stored = self._database.get(_POSITION_KEY)
-        # The changelog offset up to which (exclusive) the local copy is whole.
-        self.position = int(stored) if stored is not None else 0
+        self._open()
+
+    @property
+    def genesis(self) -> Genesis | None:
+        """What the changelog was begun for, as far as this copy knows."""
+        return Genesis.of(self._database.get(GENESIS_KEY))
 
     def catch_up(self) -> int:
         """Apply what the changelog holds beyond this copy; return the number of rows.
 
-        Raises PositionLost when the changelog no longer reaches back to this copy, or ends
-        before it.
+        Raises PositionLost when this copy is of another changelog than the one there now, and
+        when that no longer reaches back to this copy, or ends before it.
         """
+        self._check_changelog()
         applied = 0
         for rows, position in self._changelog.read(self.number, self.position):
             self._write(rows, position)
@@ -80,6 +87,37 @@ class FactPartition:
     def close(self) -> None:
         """Close the local copy, and give up its lock."""
         self._database.close()
+
+    def _open(self) -> None:
+        self._database = Rdict(str(self._directory), options=_options())
+        position = self._database.get(_POSITION_KEY)
+        # The changelog offset up to which (exclusive) the local copy is whole.
+        self.position = int(position) if position is not None else 0
+
+    def _check_changelog(self) -> None:
+        """Note which changelog this is a copy of; drop what is of one that a person replaced."""
+        actual = self._changelog.topic_id.encode()
+        copied = self._database.get(_CHANGELOG_KEY)
+        if copied not in {None, actual}:
+            genesis = self._changelog.genesis(self.number)
+            if genesis is None or genesis.rebuilt_at is None:
+                raise PositionLost(
+                    f"the local copy of {self._changelog.topic}[{self.number}] is of a topic with "
+                    f"the id {copied.decode()}, but the one there now has the id "
+                    f"{actual.decode()}: it was deleted and made anew. {MEND}"
+                )
+            self._drop()
+        if copied != actual:
+            self._database[_CHANGELOG_KEY] = actual
+
+    def _drop(self) -> None:
+        """Begin with an empty copy; whatever kills this process, none is left half empty."""
+        self.close()
+        dropped = self._directory.with_name(f"{self._directory.name}.dropped")
+        shutil.rmtree(dropped, ignore_errors=True)
+        self._directory.rename(dropped)
+        shutil.rmtree(dropped)
+        self._open()
 
     def _write(self, rows: Sequence[tuple[bytes, bytes]], position: int) -> None:
         batch = WriteBatch(raw_mode=True)
@@ -128,15 +166,29 @@ class FactTable:
         """Open a partition and make its local copy whole; blocks while it reads the changelog.
 
         To be called at every assignment: another worker may have written meanwhile. Returns the
-        record that begins a new changelog, so that an empty one later means a lost one.
-        Raises PositionLost when the source topic's or the changelog's positions can't be trusted.
+        record that is to begin a changelog, where that is not there: it says which topic the facts
+        are of, and an empty changelog later means a lost one. Raises PositionLost when the source
+        topic's or the changelog's positions can't be trusted.
         """
-        is_new = self.changelog.check_source(number)
+        self.changelog.check_source(number)
         if number not in self._open:
             path = self._directory / f"{self.name}-{number}"
             self._open[number] = FactPartition(path, self.changelog, number)
-        self._open[number].catch_up()
-        return self.changelog_record(number, GENESIS_KEY, b"") if is_new else None
+        partition = self._open[number]
+        partition.catch_up()
+        genesis = partition.genesis
+        if genesis is None:
+            begun = Genesis(self.changelog.source_id)
+            return self.changelog_record(number, GENESIS_KEY, begun.value)
+        self.changelog.check_begun_for_source(number, genesis)
+        return None
+
+    def check_skipped(self, number: int, expected: int) -> None:
+        """Check that Kafka skipped the offset `expected` next by itself; raises PositionLost."""
+        self.changelog.check_skipped(number, expected)
+        genesis = self._open[number].genesis
+        if genesis is not None:
+            self.changelog.check_begun_for_source(number, genesis)
 
     def changelog_record(self, partition: int, key: bytes, value: bytes) -> OutboundRecord:
         """Return a row as a record for the changelog, on the partition of its event."""

@@ -127,7 +127,7 @@ class Processor:
         for record in records:
             expected = self._expected.get(record.partition, record.offset)
             if record.offset != expected:
-                self._table.changelog.check_skipped(record.partition, expected)
+                self._table.check_skipped(record.partition, expected)
             self._expected[record.partition] = record.offset + 1
 
     async def _attempt(self, records: Sequence[InboundRecord]) -> bool:

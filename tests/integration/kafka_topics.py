@@ -34,6 +34,11 @@ class Topics:
 
     def make_anew(self, topic: str, partitions: int = 1) -> None:
         """Delete a topic and make it again, empty."""
+        self.delete(topic)
+        self._create(topic, partitions, {})
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic, and return once it is gone."""
         # Named: a client that is dropped takes its unanswered requests with it.
         admin = self._admin()
         [deletion] = admin.delete_topics([topic]).values()
@@ -42,12 +47,11 @@ class Topics:
         while topic in admin.list_topics(timeout=10).topics:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        self._create(topic, partitions, {})
 
-    def produce(self, topic: str, *values: bytes, partition: int = 0) -> None:
+    def produce(self, topic: str, *values: bytes, partition: int = 0, key: bytes = b"key") -> None:
         producer = Producer(self.settings)
         for value in values:
-            producer.produce(topic, value, b"key", partition=partition)
+            producer.produce(topic, value, key, partition=partition)
         assert producer.flush(20) == 0
 
     def produce_in_a_transaction(self, topic: str, *values: bytes) -> None:

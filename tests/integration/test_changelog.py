@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from stream_processors.engine.changelog import Changelog, PositionLost
+from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from tests.integration.kafka_topics import Topics
 from tests.running_stack import RunningStack
 
@@ -44,25 +45,25 @@ def _read(changelog: Changelog, position: int) -> list[tuple[bytes, bytes]]:
     return [row for rows, _ in changelog.read(0, position) for row in rows]
 
 
-def test_a_partition_where_nothing_ever_happened_is_new(changelog: Changelog) -> None:
-    assert changelog.check_source(0) is True
+def test_a_partition_where_nothing_ever_happened_is_in_order(changelog: Changelog) -> None:
+    changelog.check_source(0)
 
 
-def test_a_partition_whose_first_events_wait_is_new(
+def test_a_partition_whose_first_events_wait_is_in_order(
     changelog: Changelog, topics: Topics, source: str
 ) -> None:
     topics.produce(source, b"1", b"2")
 
-    assert changelog.check_source(0) is True
+    changelog.check_source(0)
 
 
-def test_a_partition_with_state_is_not_new_though_nothing_was_committed(
+def test_a_partition_with_state_is_in_order_though_nothing_was_committed(
     changelog: Changelog, topics: Topics
 ) -> None:
     """The process died between its first batch and the commit."""
     topics.produce(changelog.topic, b"fact")
 
-    assert changelog.check_source(0) is False
+    changelog.check_source(0)
 
 
 def test_a_partition_that_was_processed_to_its_end_is_in_order(
@@ -72,7 +73,7 @@ def test_a_partition_that_was_processed_to_its_end_is_in_order(
     topics.produce(changelog.topic, b"fact")
     topics.commit(group, source, 2)
 
-    assert changelog.check_source(0) is False
+    changelog.check_source(0)
 
 
 def test_a_processed_source_with_an_empty_changelog_has_lost_its_state(
@@ -91,7 +92,7 @@ def test_a_changelog_made_anew_has_lost_its_state(
     topics.produce(source, b"1")
     topics.produce(changelog.topic, b"fact")
     topics.commit(group, source, 1)
-    assert changelog.check_source(0) is False
+    changelog.check_source(0)
 
     topics.make_anew(changelog.topic)
 
@@ -132,7 +133,7 @@ def test_a_source_truncated_up_to_what_was_processed_is_in_order(
 
     topics.truncate(source, before=2)
 
-    assert changelog.check_source(0) is False
+    changelog.check_source(0)
 
 
 def test_a_source_that_ends_before_what_was_processed_is_another_one(
@@ -144,6 +145,42 @@ def test_a_source_that_ends_before_what_was_processed_is_another_one(
 
     with pytest.raises(PositionLost, match="processed up to offset 2, but the topic now holds 0"):
         changelog.check_source(0)
+
+
+@pytest.mark.parametrize("which", ["source", "changelog"])
+def test_a_topic_that_was_deleted_is_told(changelog: Changelog, topics: Topics, which: str) -> None:
+    gone = changelog.source_topic if which == "source" else changelog.topic
+    topics.delete(gone)
+
+    with pytest.raises(PositionLost, match=f"{gone} does not exist") as told:
+        changelog.check_source(0)
+    assert "outbox rebuild --replace" in str(told.value)
+
+
+def test_a_source_that_was_made_anew_is_told_though_its_positions_look_right(
+    changelog: Changelog, restarted: Changelog, topics: Topics, source: str
+) -> None:
+    """Its group's offsets went with it: by them, nothing was ever processed."""
+    genesis = Genesis(changelog.source_id)
+    changelog.check_begun_for_source(0, genesis)
+
+    topics.make_anew(source)
+
+    restarted.check_source(0)
+    with pytest.raises(PositionLost, match="deleted and made anew"):
+        restarted.check_begun_for_source(0, genesis)
+
+
+def test_what_a_changelog_was_begun_for_is_read_from_its_beginning(
+    changelog: Changelog, topics: Topics
+) -> None:
+    assert changelog.genesis(0) is None
+    genesis = Genesis("an id", "2026-03-01T12:00:00+00:00")
+    topics.produce(changelog.topic, b"fact")
+    topics.produce(changelog.topic, genesis.value, key=GENESIS_KEY)
+    topics.produce(changelog.topic, b"fact")
+
+    assert changelog.genesis(0) == genesis
 
 
 def test_a_changelog_is_read_to_its_present_end(changelog: Changelog, topics: Topics) -> None:

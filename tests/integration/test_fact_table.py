@@ -2,18 +2,17 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stream_processors.engine.changelog import Changelog, PositionLost
-from stream_processors.engine.fact_table import GENESIS_KEY, FactTable, PendingFacts
-from stream_processors.engine.outbound import Outbound
+from stream_processors.engine.changelog import PositionLost
+from stream_processors.engine.fact_table import PendingFacts
+from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from tests.integration.kafka_topics import Topics
+from tests.integration.table_worker import Start, started_workers
 from tests.running_stack import RunningStack
-
-Rows = dict[bytes, bytes]
 
 
 @pytest.fixture
@@ -21,63 +20,10 @@ def topics(stack: RunningStack) -> Topics:
     return Topics(stack.address("kafka_bootstrap_servers"))
 
 
-class Worker:
-    """One worker's copy of a table of one partition, and its way to the changelog."""
-
-    def __init__(self, topics: Topics, changelog: str, source: str, directory: Path) -> None:
-        self.directory = directory
-        self.closed = False
-        self.outbound = Outbound(topics.settings)
-        self.log = Changelog(changelog, source, "group." + changelog, topics.settings)
-        self.table = FactTable("facts", self.log, directory)
-
-    def recover(self) -> None:
-        """What Processor does at an assignment."""
-        genesis = self.table.recover(0)
-        if genesis is not None:
-            offsets = asyncio.run(self.outbound.deliver([genesis]))
-            self.table.partition(0).store([(genesis.key, genesis.value)], offsets)
-
-    def add(self, *keys: str) -> bool:
-        """What Processor does with the facts of a batch; False: it must decide again."""
-        rows = [(key.encode(), b"fact") for key in keys]
-        records = [self.table.changelog_record(0, key, value) for key, value in rows]
-        offsets = asyncio.run(self.outbound.deliver(records))
-        return self.table.partition(0).store(rows, offsets)
-
-    def known(self, prefix: str = "") -> list[str]:
-        rows = self.table.partition(0).rows(prefix.encode())
-        return [key.decode() for key, _ in rows if not key.startswith(b"\0")]
-
-    def close(self) -> None:
-        if self.closed:
-            return
-        self.closed = True
-        self.outbound.close()
-        self.log.close()
-        for partition in self.table._open.values():
-            partition.close()
-
-
-Start = Callable[[str], Worker]
-
-
 @pytest.fixture
 def start(topics: Topics, tmp_path: Path) -> Iterator[Start]:
-    """Start a worker of some name, again if it ran before; all have the same table."""
-    changelog, source = topics.make("changelog"), topics.make("source")
-    running: dict[str, Worker] = {}
-
-    def start(name: str) -> Worker:
-        if name in running:
-            running.pop(name).close()
-        running[name] = Worker(topics, changelog, source, tmp_path / name)
-        running[name].recover()
-        return running[name]
-
-    yield start
-    for worker in running.values():
-        worker.close()
+    with started_workers(topics, tmp_path) as start:
+        yield start
 
 
 def test_facts_are_found_by_their_prefix_in_the_order_of_their_keys(start: Start) -> None:
@@ -114,7 +60,8 @@ def test_a_new_changelog_begins_with_a_genesis_once(start: Start, topics: Topics
     worker = start("a")
 
     [message] = topics.read(worker.log.topic, 1)
-    assert (message.key(), message.value()) == (GENESIS_KEY, b"")
+    assert message.key() == GENESIS_KEY
+    assert Genesis.of(message.value()) == Genesis(worker.log.source_id)
     assert worker.table.partition(0).position == 1
     assert worker.known() == []
 

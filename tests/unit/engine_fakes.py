@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stream_processors.engine.deaths import DeathJournal
-from stream_processors.engine.fact_table import GENESIS_KEY, PendingFacts
+from stream_processors.engine.fact_table import PendingFacts
+from stream_processors.engine.genesis import GENESIS_KEY
 from stream_processors.engine.messages import InboundRecord, OutboundRecord
 from stream_processors.engine.processing import Processor
 from tests.unit.memory_partition import MemoryPartition

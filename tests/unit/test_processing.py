@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError
 
 from schemas.errors import UnknownFingerprint
 from stream_processors.engine import processing
-from stream_processors.engine.fact_table import GENESIS_KEY
+from stream_processors.engine.genesis import GENESIS_KEY
 from stream_processors.engine.messages import InboundRecord, OutboundRecord
 from stream_processors.engine.outbound import DeliveryError
 from tests.unit.engine_fakes import CHANGELOG, Ended, Engine, record
