@@ -13,6 +13,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What must be covered by tests to the last branch: the rules, and what both sides share.
 COVERED := stream_processors.billing producer_app.domain schemas connectors.plan
+# Two processes: while a test of one waits for its stack, the other works.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 COVERAGE := $(addprefix --cov=,$(COVERED)) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: help
@@ -25,7 +27,7 @@ demo: install ## Start the whole stack, drive sessions through it, check every b
 
 .PHONY: test
 test: install jars ## All tests, on a real stack of their own
-	@$(RUN)/python -m pytest tests/unit tests/contract tests/integration tests/end_to_end $(COVERAGE)
+	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) tests
 
 .PHONY: unit
 unit: install ## The tests that need no stack: quick

@@ -1,4 +1,4 @@
-"""What every suite may use: the servers that tests run against."""
+"""What every suite may use: the servers that tests run against, and how work is shared out."""
 
 from collections.abc import Iterator
 
@@ -20,3 +20,24 @@ def stack() -> Iterator[RunningStack]:
     """The whole local stack, real and fresh; a test that needs it fails when it cannot start."""
     with running_stack(session_layout()) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares servers in one process, and begin with what takes longest.
+
+    Where the tests run in two processes at once (`make test`), a group stays in one of them: all
+    that needs the stack, or the tests of one file.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=_turn)
+
+
+def _group(item: pytest.Item) -> str:
+    return "stack" if "stack" in getattr(item, "fixturenames", ()) else item.path.as_posix()
+
+
+def _turn(item: pytest.Item) -> int:
+    if _group(item) == "stack":
+        return 0
+    return 1 if "faults" in item.path.parts else 2

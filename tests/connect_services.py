@@ -1,7 +1,6 @@
 """PostgreSQL, Kafka and Connect of the local stack, without the processors: for tests that break
 the way between them."""
 
-import os
 import sys
 import threading
 import time
@@ -26,7 +25,7 @@ from infra.local.programs import CONNECT, KAFKA, POSTGRES, service_endpoints
 from infra.local.stack import prepare, take_down
 from infra.local.supervision import Supervisor
 from infra.postgres.migrate import ensure_slot
-from tests.running_stack import DEFAULT_PORT_BASE, run_outbox
+from tests.running_stack import run_outbox, session_port_base
 
 PORTS_AFTER_THE_SESSIONS = 100
 SLOT = "outbox_events"
@@ -116,8 +115,7 @@ class ConnectServices:
 
 
 def _layout() -> Layout:
-    session = int(os.environ.get("OUTBOX_TEST_PORT_BASE") or DEFAULT_PORT_BASE)
-    base = session + PORTS_AFTER_THE_SESSIONS
+    base = session_port_base() + PORTS_AFTER_THE_SESSIONS
     return Layout(Path(project_directory()) / f".outbox-test-connect-{base}", base)
 
 

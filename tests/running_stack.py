@@ -14,6 +14,7 @@ from infra.local.stack import bring_up, take_down
 from infra.local.status import ProcessStatus, process_statuses
 
 DEFAULT_PORT_BASE = "26400"
+PORTS_OF_A_PROCESS = 500
 COMMAND_SECONDS = 120
 
 
@@ -68,9 +69,17 @@ def run_outbox(
     return finished.returncode, finished.stdout, finished.stderr
 
 
-def session_layout() -> Layout:
-    """Where the session's stack lies; another OUTBOX_TEST_PORT_BASE lets two sessions run."""
+def session_port_base() -> int:
+    """The first port of this test process; another OUTBOX_TEST_PORT_BASE lets two sessions run."""
     base = int(os.environ.get("OUTBOX_TEST_PORT_BASE") or DEFAULT_PORT_BASE)
+    # gw0, gw1, …: the processes that share out the tests of one session.
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return base + process * PORTS_OF_A_PROCESS
+
+
+def session_layout() -> Layout:
+    """Where the stack of this test process lies."""
+    base = session_port_base()
     suffix = "" if str(base) == DEFAULT_PORT_BASE else f"-{base}"
     return Layout(Path(project_directory()) / f".outbox-test{suffix}", base)
 

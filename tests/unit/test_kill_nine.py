@@ -1,9 +1,9 @@
 """The sums behind the table of what kill -9 costs."""
 
-from benchmarks.kill_nine.outcome import Bill, outcome
+from benchmarks.kill_nine.outcome import Bill, Outcome, outcome
 
 
-def summed(*bills: Bill, kills: tuple[float, ...] = (10.0, 20.0)):
+def summed(*bills: Bill, kills: tuple[float, ...] = (10.0, 20.0)) -> Outcome:
     return outcome("system", "process", kills, bills)
 
 
