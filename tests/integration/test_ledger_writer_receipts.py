@@ -86,6 +86,7 @@ def test_a_record_in_another_topic_is_no_receipt_and_keeps_the_true_one_from_not
     writer.receive(replace(RECORD, headers=headers))
     assert column(owner, "status", inserted) == "published"
     assert owner.execute(undelivered).fetchall() == []
+    assert owner.execute("SELECT topic FROM recorded_events").fetchall() == [("events.session",)]
 
 
 @pytest.mark.parametrize(

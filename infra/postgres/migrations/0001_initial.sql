@@ -1109,7 +1109,10 @@ SELECT
 FROM domain_events AS event
 LEFT JOIN domain_event_deliveries AS receipt
     -- On both columns: so that the receipts of an event are looked for in its own day only.
-    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
+    -- And under its own topic alone: a record with its id in another one delivers nothing.
+    ON receipt.event_id = event.id
+    AND receipt.event_created_at = event.created_at
+    AND receipt.topic = 'events.' || event.aggregate_type
 UNION ALL
 SELECT
     id,
@@ -1184,24 +1187,13 @@ COMMENT ON VIEW domain_event_status IS
     'pending: committed, not yet seen in Kafka; published: seen there; failed: a person must look.';
 
 -- views/undelivered_events.sql
--- Events that Kafka has not had, as far as the receipts tell: the one definition that reconciliation
--- and recovery share. An event is there only where its own topic holds it: a record with its id in
--- another topic delivers nothing. One that was committed a moment ago is here, too.
+-- Events that Kafka has not had, as far as the receipts tell: what reconciliation, recovery and
+-- repair read, so that they cannot disagree. One that was committed a moment ago is here, too.
 CREATE VIEW undelivered_events AS
-SELECT
-    event.id,
-    event.aggregate_type,
-    event.aggregate_id,
-    event.event_type,
-    event.payload,
-    event.traceparent,
-    event.created_at
-FROM domain_events AS event
-LEFT JOIN domain_event_deliveries AS receipt
-    ON receipt.event_id = event.id
-    AND receipt.event_created_at = event.created_at
-    AND receipt.topic = 'events.' || event.aggregate_type
-WHERE receipt.event_id IS NULL;
+SELECT id, aggregate_type, aggregate_id, event_type, payload, traceparent, created_at
+FROM recorded_events
+-- Only what was delivered is ever archived.
+WHERE published_at IS NULL AND NOT archived;
 
 COMMENT ON VIEW undelivered_events IS
     'Events without a receipt under their own topic: on their way, or lost before Kafka.';

@@ -20,7 +20,10 @@ SELECT
 FROM domain_events AS event
 LEFT JOIN domain_event_deliveries AS receipt
     -- On both columns: so that the receipts of an event are looked for in its own day only.
-    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
+    -- And under its own topic alone: a record with its id in another one delivers nothing.
+    ON receipt.event_id = event.id
+    AND receipt.event_created_at = event.created_at
+    AND receipt.topic = 'events.' || event.aggregate_type
 UNION ALL
 SELECT
     id,
