@@ -8,10 +8,15 @@ CREATE FUNCTION package_members(wanted_package text)
     WITH candidate AS (
         SELECT named.session_id, completed.id, completed.payload
         FROM (
-            SELECT DISTINCT event.aggregate_id AS session_id
-            FROM domain_events AS event
-            WHERE event.payload ->> 'servicePackageId' = wanted_package
-              AND event.event_type = 'services.session.completed'
+            SELECT written.aggregate_id AS session_id
+            FROM domain_events AS written
+            WHERE written.payload ->> 'servicePackageId' = wanted_package
+              AND written.event_type = 'services.session.completed'
+            UNION
+            SELECT archived.aggregate_id
+            FROM archived_events AS archived
+            WHERE archived.payload ->> 'servicePackageId' = wanted_package
+              AND archived.event_type = 'services.session.completed'
         ) AS named
         CROSS JOIN LATERAL
             counting_session_event(named.session_id, 'services.session.completed') AS completed

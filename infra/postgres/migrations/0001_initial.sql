@@ -307,22 +307,28 @@ $$;
 
 -- functions/counting_session_event.sql
 -- Which event of one kind counts for a session: of those not voided, the one with the smallest id
--- (INTERFACE: "What is billed"). No row where there is none.
+-- (INTERFACE: "What is billed"). No row where there is none. Events of dropped days count, too; an
+-- event that is being archived is read twice, which changes nothing here.
 CREATE FUNCTION counting_session_event(wanted_session text, wanted_type text)
     RETURNS TABLE (id uuid, payload jsonb)
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     AS $$
+    WITH event AS MATERIALIZED (
+        SELECT written.id, written.event_type, written.payload
+        FROM domain_events AS written
+        WHERE written.aggregate_type = 'session' AND written.aggregate_id = wanted_session
+        UNION ALL
+        SELECT archived.id, archived.event_type, archived.payload
+        FROM archived_events AS archived
+        WHERE archived.aggregate_type = 'session' AND archived.aggregate_id = wanted_session
+    )
     SELECT event.id, event.payload
-    FROM domain_events AS event
-    WHERE event.aggregate_type = 'session'
-      AND event.aggregate_id = wanted_session
-      AND event.event_type = wanted_type
+    FROM event
+    WHERE event.event_type = wanted_type
       AND NOT EXISTS (
-          SELECT FROM domain_events AS decision
-          WHERE decision.aggregate_type = 'session'
-            AND decision.aggregate_id = wanted_session
-            AND decision.event_type = 'services.session.voided'
+          SELECT FROM event AS decision
+          WHERE decision.event_type = 'services.session.voided'
             AND lower(decision.payload ->> 'eventId') = event.id::text
       )
     ORDER BY event.id
@@ -540,10 +546,15 @@ CREATE FUNCTION package_members(wanted_package text)
     WITH candidate AS (
         SELECT named.session_id, completed.id, completed.payload
         FROM (
-            SELECT DISTINCT event.aggregate_id AS session_id
-            FROM domain_events AS event
-            WHERE event.payload ->> 'servicePackageId' = wanted_package
-              AND event.event_type = 'services.session.completed'
+            SELECT written.aggregate_id AS session_id
+            FROM domain_events AS written
+            WHERE written.payload ->> 'servicePackageId' = wanted_package
+              AND written.event_type = 'services.session.completed'
+            UNION
+            SELECT archived.aggregate_id
+            FROM archived_events AS archived
+            WHERE archived.payload ->> 'servicePackageId' = wanted_package
+              AND archived.event_type = 'services.session.completed'
         ) AS named
         CROSS JOIN LATERAL
             counting_session_event(named.session_id, 'services.session.completed') AS completed
@@ -1136,7 +1147,8 @@ COMMENT ON VIEW recorded_events IS
     'Every event ever recorded, with its receipt; archived: its day has left domain_events.';
 
 -- views/domain_event_status.sql
--- Every event with what became of it: seen in Kafka or not, billed or not, how often tried.
+-- Every event, also of days that were dropped, with what became of it: seen in Kafka or not,
+-- billed or not, how often tried.
 -- Made for two uses: the figures of the last hour over millions of rows (so status costs one join
 -- and one hashed look-up), and the history of one contract, session, package or mentor (so all the
 -- rest is looked up row by row, and only where it is selected).
@@ -1154,7 +1166,7 @@ SELECT
             WHERE problem.source_event_id = event.id
               AND problem.status = 'failed'
         ) THEN 'failed'
-        WHEN receipt.published_at IS NOT NULL THEN 'published'
+        WHEN event.published_at IS NOT NULL THEN 'published'
         ELSE 'pending'
     END AS status,
     domain_event_billing(event.id, event.event_type, event.aggregate_id, event.payload) AS billing,
@@ -1168,7 +1180,7 @@ SELECT
         0
     ) AS retry_count,
     event.created_at,
-    receipt.published_at,
+    event.published_at,
     (
         SELECT problem.last_error
         FROM billing_exceptions AS problem
@@ -1177,11 +1189,7 @@ SELECT
         ORDER BY problem.updated_at DESC
         LIMIT 1
     ) AS last_error
-FROM domain_events AS event
-LEFT JOIN domain_event_deliveries AS receipt
-    -- On both columns: so that the receipts of an event are looked for in its own day only.
-    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
-    AND receipt.topic = 'events.' || event.aggregate_type;
+FROM recorded_events AS event;
 
 COMMENT ON VIEW domain_event_status IS
     'pending: committed, not yet seen in Kafka; published: seen there; failed: a person must look.';

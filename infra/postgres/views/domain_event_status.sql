@@ -1,4 +1,5 @@
--- Every event with what became of it: seen in Kafka or not, billed or not, how often tried.
+-- Every event, also of days that were dropped, with what became of it: seen in Kafka or not,
+-- billed or not, how often tried.
 -- Made for two uses: the figures of the last hour over millions of rows (so status costs one join
 -- and one hashed look-up), and the history of one contract, session, package or mentor (so all the
 -- rest is looked up row by row, and only where it is selected).
@@ -16,7 +17,7 @@ SELECT
             WHERE problem.source_event_id = event.id
               AND problem.status = 'failed'
         ) THEN 'failed'
-        WHEN receipt.published_at IS NOT NULL THEN 'published'
+        WHEN event.published_at IS NOT NULL THEN 'published'
         ELSE 'pending'
     END AS status,
     domain_event_billing(event.id, event.event_type, event.aggregate_id, event.payload) AS billing,
@@ -30,7 +31,7 @@ SELECT
         0
     ) AS retry_count,
     event.created_at,
-    receipt.published_at,
+    event.published_at,
     (
         SELECT problem.last_error
         FROM billing_exceptions AS problem
@@ -39,11 +40,7 @@ SELECT
         ORDER BY problem.updated_at DESC
         LIMIT 1
     ) AS last_error
-FROM domain_events AS event
-LEFT JOIN domain_event_deliveries AS receipt
-    -- On both columns: so that the receipts of an event are looked for in its own day only.
-    ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
-    AND receipt.topic = 'events.' || event.aggregate_type;
+FROM recorded_events AS event;
 
 COMMENT ON VIEW domain_event_status IS
     'pending: committed, not yet seen in Kafka; published: seen there; failed: a person must look.';
