@@ -12,16 +12,28 @@ from connectors.position import starting_offset
 _RELEASE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 
+# Before the beginning of any log: every slot begins after it, so our verbs, the keeper and Debezium
+# itself refuse it (docs/decisions/0004-a-lost-slot-is-refused.md).
+_NOWHERE = 1
 
-def renew_slot(site: Site, admin_database_url: str, make_slot: Callable[[], object]) -> None:
-    """Drop the slot, let make_slot make it anew, and start the connector at its beginning.
 
-    What was committed before the new slot is not in it: the caller must send that itself, after
-    this has returned. admin_database_url: of a role that may drop slots. Broken off anywhere, it
-    can be called again: until the new position is stored, nothing starts the connector.
+def renew_slot(
+    site: Site,
+    admin_database_url: str,
+    make_slot: Callable[[], object],
+    send_undelivered: Callable[[], object],
+) -> None:
+    """Make the slot anew, have sent what is not in it, and start the connector at its beginning.
+
+    In this order, so that an event committed before the new slot reaches Kafka before the later
+    ones of its aggregate. make_slot makes the slot and whatever it needs; send_undelivered sends
+    every event that is committed and has no receipt. admin_database_url: of a role that may drop
+    slots. Broken off anywhere, it can be called again: until all of it is done, the stored position
+    is one that nothing starts from.
     """
     create_if_missing(site)
     stop(site)
+    _store(site, _NOWHERE)
     _drop_slot(admin_database_url, site.definition.slot_name)
     make_slot()
     slot = read(site).slot
@@ -30,12 +42,15 @@ def renew_slot(site: Site, admin_database_url: str, make_slot: Callable[[], obje
             f"Replication slot {site.definition.slot_name} is not there although it was just made:"
             " somebody else drops it. Find out who, then run `outbox connectors recover` again."
         )
-    site.client.set_offset(
-        site.definition.name,
-        site.definition.source_partition,
-        starting_offset(slot.confirmed_flush_lsn),
-    )
+    send_undelivered()
+    _store(site, slot.confirmed_flush_lsn)
     start(site)
+
+
+def _store(site: Site, position: int) -> None:
+    site.client.set_offset(
+        site.definition.name, site.definition.source_partition, starting_offset(position)
+    )
 
 
 def _drop_slot(admin_database_url: str, name: str) -> None:

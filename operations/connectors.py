@@ -26,7 +26,7 @@ from infra.postgres.objects import HOME
 from operations.connector_sites import TIMEOUT_SECONDS, connector_sites
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
-from operations.recovery import publish_again, send_undelivered
+from operations.recovery import make_publication, send_undelivered
 from operations.settings import load_settings
 
 PUBLICATION = HOME / "publications" / "outbox_events.sql"
@@ -147,23 +147,33 @@ def restart_verb(timeout: float, *, failed_only: bool) -> None:
 def recover_verb(timeout: float, output: str) -> None:
     """Send every event that never reached Kafka, after making what the connector needs anew.
 
-    A slot or publication that cannot be trusted is made again; one that can is kept. What arrives
-    twice is billed once.
+    A slot or publication that cannot be trusted is made again; one that can is kept. The events are
+    sent before the connector starts, so that each aggregate keeps its order. What arrives twice is
+    billed once. Broken off, it can be called again.
     """
     settings = load_settings()
     admin_url, owner_url = settings.need("admin_database_url"), settings.need("database_url")
     brokers = settings.need("kafka_bootstrap_servers")
     renewed: list[str] = []
+    sent = 0
+
+    def make_slot() -> None:
+        make_publication(owner_url, PUBLICATION.read_text(encoding="utf-8"))
+        ensure_slot(admin_url)
+
+    def send() -> None:
+        nonlocal sent
+        sent = send_undelivered(owner_url, brokers, lambda count: say(f"{count} events sent"))
+
     with connector_sites(timeout) as sites:
         for site in sites:
-            republished = publish_again(owner_url, PUBLICATION.read_text(encoding="utf-8"))
-            if republished or overview(site).fault is not None:
-                renew_slot(site, admin_url, lambda: ensure_slot(admin_url))
+            if overview(site).fault is None:
+                send()
+                apply(site)
+            else:
+                renew_slot(site, admin_url, make_slot, send)
                 renewed.append(site.definition.slot_name)
                 say(f"Replication slot {site.definition.slot_name} is new and is read.")
-            else:
-                apply(site)
-    sent = send_undelivered(owner_url, brokers, lambda count: say(f"{count} events sent"))
     rows = [{"new_slots": renewed, "sent_again": sent}]
     print_table_or_json(rows, output, ("new_slots", "sent_again"))
 

@@ -3,40 +3,41 @@
 from collections.abc import Callable
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
-from operations.replay.sending import send_events
+from operations.replay.sending import EVENT_COLUMNS, send_events
 
 _ROWS_AT_ONCE = 1_000
 
-_WITHOUT_RECEIPT = """
-    SELECT event.id::text AS id,
-           event.aggregate_type,
-           event.aggregate_id,
-           event.event_type,
-           event.payload::text AS payload,
-           event.traceparent,
-           event.created_at
-    FROM domain_events AS event
-    LEFT JOIN domain_event_deliveries AS receipt
-        ON receipt.event_id = event.id
-        AND receipt.event_created_at = event.created_at
-    WHERE receipt.event_id IS NULL
-      AND event.created_at <= %s
-    ORDER BY event.created_at, event.id
-"""
+# In the order of their commits where the server notes when they were, else of their inserts: so
+# that the first deliveries of an aggregate's events keep it.
+_UNDELIVERED = sql.SQL(
+    """
+    SELECT {columns}
+    FROM (
+        SELECT
+            undelivered.*,
+            CASE WHEN current_setting('track_commit_timestamp') = 'on'
+                THEN pg_xact_commit_timestamp(written.xmin)
+            END AS committed_at
+        FROM undelivered_events AS undelivered
+        JOIN domain_events AS written USING (id, created_at)
+    ) AS undelivered
+    -- What was committed before the server began to note it comes first.
+    ORDER BY committed_at NULLS FIRST, created_at, id
+    """
+).format(columns=sql.SQL(EVENT_COLUMNS))
 
 
-def publish_again(database_url: str, publication_sql: str) -> bool:
-    """Make the publication if it is gone; tell whether it was. database_url: the owner's."""
+def make_publication(database_url: str, publication_sql: str) -> None:
+    """Make the publication unless it is there. database_url: the owner's."""
     with psycopg.connect(database_url) as connection:
         row = connection.execute(
             "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = 'outbox_events')"
         ).fetchone()
-        if row == (True,):
-            return False
-        connection.execute(publication_sql.encode())
-        return True
+        if row != (True,):
+            connection.execute(publication_sql.encode())
 
 
 def send_undelivered(
@@ -47,9 +48,10 @@ def send_undelivered(
     report is told from time to time how many were sent. Raises as send_events does; what was sent
     is then sent again the next time.
     """
-    with psycopg.connect(database_url, row_factory=dict_row) as connection:
-        now = connection.execute("SELECT clock_timestamp() AS now").fetchone()
-        with connection.cursor(name="without_receipt") as events:
-            events.itersize = _ROWS_AT_ONCE
-            events.execute(_WITHOUT_RECEIPT, [None if now is None else now["now"]])
-            return send_events(bootstrap_servers, events, "recover", report)
+    with (
+        psycopg.connect(database_url, row_factory=dict_row) as connection,
+        connection.cursor(name="undelivered") as events,
+    ):
+        events.itersize = _ROWS_AT_ONCE
+        events.execute(_UNDELIVERED)
+        return send_events(bootstrap_servers, events, "recover", report)

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, Message
 from connectors.apply import Site
 from connectors.client import ConnectClient
 from connectors.definition import Definition, load_definitions
+from connectors.traces import causes
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials, ensure_credentials
 from infra.local.environment import stack_environment, write_environment
@@ -29,6 +30,7 @@ from tests.running_stack import run_outbox, session_port_base
 
 PORTS_AFTER_THE_SESSIONS = 100
 SLOT = "outbox_events"
+FAILS_WITHIN_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,41 @@ class ConnectServices:
         """Whether there is one."""
         query = "SELECT slot_name FROM pg_replication_slots WHERE slot_name = %s"
         return bool(self.query(query, SLOT))
+
+    def stop(self) -> None:
+        """Stop the connector, as nobody's verb: nothing is checked."""
+        self.client.stop(self.definition.name)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            status = self.client.status(self.definition.name)
+            if status is not None and status.state == "STOPPED" and not status.tasks:
+                return
+            time.sleep(0.1)
+        raise AssertionError("the connector did not stop")
+
+    def failure(self) -> str:
+        """Wait until the task has failed; return its causes."""
+        deadline = time.monotonic() + FAILS_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            status = self.client.status(self.definition.name)
+            if status is not None and status.failures:
+                return " / ".join(cause for trace in status.failures for cause in causes(trace))
+            time.sleep(0.1)
+        raise AssertionError("the task did not fail")
+
+    def invalidate(self) -> None:
+        """Stop the connector, and let the server remove the log that its slot needs."""
+        self.stop()
+        self.query("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+        self.query("SELECT pg_reload_conf()")
+        try:
+            for _ in range(4):
+                self.query("SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000))")
+                self.query("SELECT pg_switch_wal()")
+            self.query("CHECKPOINT")
+        finally:
+            self.query("ALTER SYSTEM RESET max_slot_wal_keep_size")
+            self.query("SELECT pg_reload_conf()")
 
 
 def _layout() -> Layout:

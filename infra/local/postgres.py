@@ -47,6 +47,8 @@ log_line_prefix = '%m [%p] %u@%d '
 wal_level = logical
 # A dead connector can pin this much and no more; the slot is then lost, which is alarmed.
 max_slot_wal_keep_size = '1GB'
+# So that events that are sent again keep the order of their commits.
+track_commit_timestamp = on
 max_connections = 100
 shared_buffers = '64MB'
 # Many small transactions: jit only costs, and nothing here runs long enough to repay it.

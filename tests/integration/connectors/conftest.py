@@ -18,3 +18,18 @@ def services() -> Iterator[ConnectServices]:
         running.insert(BEFORE_THE_FIRST_START)
         assert apply(running.site).kind is ActionKind.CREATE
         yield running
+
+
+@pytest.fixture
+def running_connector(services: ConnectServices) -> None:
+    """A connector that has its place, whatever the test before did to it."""
+    name = services.definition.name
+    if services.client.config(name) is None:
+        services.client.create_stopped(name, services.definition.config)
+    services.stop()
+    services.client._demand("DELETE", f"/connectors/{name}/offsets")
+    services.drop_slot()
+    services.make_slot()
+    apply(services.site)
+    assert services.slot_exists()
+    assert services.delivered(services.insert()) is not None
