@@ -31,6 +31,7 @@ VERBS = {
     "exceptions": Verb(
         "operations.exceptions", "exceptions", "List, retry and dismiss what could not be billed."
     ),
+    "ledger": Verb("operations.ledger", "ledger", "List, reverse, correct and verify entries."),
     "reconcile": Verb(
         "operations.reconcile", "reconcile", "Compare the ledger with what the events say."
     ),

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 import psycopg
 
 from operations.failures import PROBLEM, UnreachableError
+from operations.instants import Instant
 from operations.output import as_json, output_option, print_table_or_json, say
 from operations.reconcile.comparison import Scope, compare
 from operations.reconcile.delivery import find_undelivered
@@ -23,27 +24,6 @@ _FIGURES = (
     "events", "expected", "billed", "missing", "failed", "duplicate", "mismatched", "repriced",
     "undelivered", "conflicts", "waiting", "decided", "loss_percent", "error_percent", "verdict",
 )  # fmt: skip
-
-
-class Instant(click.ParamType):
-    """An ISO 8601 time; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(
-        self,
-        value: str | datetime,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> datetime:
-        """Fail as wrong usage where it is no time."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time: write it as 2026-03-01T12:00:00+00:00", param, ctx)
-        return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
 @click.command()

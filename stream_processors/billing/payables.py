@@ -24,6 +24,22 @@ def ledger_id(kind: SubjectKind, subject_id: str) -> str:
     return str(uuid.uuid5(_LEDGER_NAMESPACE, f"{kind}/{subject_id}"))
 
 
+def reversal_id(kind: SubjectKind, subject_id: str, revision: int) -> str:
+    """Return the id of the entry that takes back what stands, the `revision`th time (from 1)."""
+    return _revision_id(kind, subject_id, "reversal", revision)
+
+
+def correction_id(kind: SubjectKind, subject_id: str, revision: int) -> str:
+    """Return the id of the entry that replaces what was taken back the `revision`th time."""
+    return _revision_id(kind, subject_id, "correction", revision)
+
+
+def _revision_id(kind: SubjectKind, subject_id: str, what: str, revision: int) -> str:
+    # NUL stands in no id, so no other subject's name can end like this.
+    name = "\0".join((f"{kind}/{subject_id}", what, str(revision)))
+    return str(uuid.uuid5(_LEDGER_NAMESPACE, name))
+
+
 def session_payable(
     completed: CompletedFact,
     source_event_id: str,

@@ -39,7 +39,10 @@ _KIND_OF_SUBJECT = {
 }
 
 # A redelivery changes nothing: neither the attempts, nor what a person decided. Only a report
-# that rests on more facts than the last brings a settled exception back.
+# that rests on more facts than the last brings a settled exception back; but not the excess
+# session that a person decided to bill singly (its exception holds that payable since). A
+# ledger_conflict says what the events say by now; one that was settled by these facts never
+# comes here (posting.py).
 _RECORD = """
     INSERT INTO billing_exceptions (
         id, reason, status, attempts, next_attempt_at, last_error, subject, kind,
@@ -54,8 +57,15 @@ _RECORD = """
     ON CONFLICT (id) DO UPDATE
     SET status = excluded.status, last_error = excluded.last_error,
         basis = excluded.basis, record = excluded.record
-    WHERE excluded.basis > billing_exceptions.basis
-      AND billing_exceptions.status <> 'dismissed'
+    WHERE billing_exceptions.status <> 'dismissed'
+      AND CASE excluded.reason
+          WHEN 'ledger_conflict' THEN
+              billing_exceptions.status = 'resolved'
+              OR billing_exceptions.record IS DISTINCT FROM excluded.record
+          ELSE excluded.basis > billing_exceptions.basis
+              AND NOT (excluded.reason = 'package_exceeded'
+                       AND billing_exceptions.record ? 'payable')
+      END
 """
 _WITHDRAW = """
     UPDATE billing_exceptions

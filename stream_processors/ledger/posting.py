@@ -8,14 +8,14 @@ a statement of its own, with what stands there: a statement does not see the row
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from psycopg.rows import namedtuple_row
+from typing import TYPE_CHECKING
 
 from stream_processors.ledger.exceptions import BILL_REASONS, BillingException, subject_of
+from stream_processors.ledger.standing import Comparison, Standing, compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     import psycopg
 
@@ -67,19 +67,16 @@ _PAY_SESSIONS = """
 """
 _RESOLVE = """
     UPDATE billing_exceptions
-    SET status = 'resolved', resolution = 'posted'
+    SET status = 'resolved', resolution = %(resolution)s
     WHERE subject = ANY(%(subjects)s)
       AND (kind, subject) IN (SELECT * FROM unnest(%(kinds)s::text[], %(subjects)s::text[]))
-      AND reason IN ('price_missing', 'database_unavailable', 'timeout', 'unprocessable')
+      AND reason = ANY(%(reasons)s)
       AND status IN ('retrying', 'failed')
 """
-_STANDING = """
-    SELECT id::text, kind, mentor_id, contract_id, student_id, session_id, service_package_id,
-           occurred_at,
-           ARRAY(SELECT session_id FROM ledger_entry_sessions WHERE entry_id = entry.id)
-               AS session_ids
-    FROM mentor_payable_ledgers AS entry
-    WHERE id = ANY(%(ids)s::uuid[])
+# A person saw these very facts, and decided otherwise.
+_SETTLED = """
+    SELECT id, record FROM billing_exceptions
+    WHERE id = ANY(%(exceptions)s) AND status = 'resolved'
 """
 _DISMISSED = """
     SELECT kind, subject, source_event_id::text
@@ -88,16 +85,7 @@ _DISMISSED = """
       AND reason = ANY(%(reasons)s)
       AND status = 'dismissed'
 """
-
-_COMPARED = (
-    "kind",
-    "mentor_id",
-    "contract_id",
-    "student_id",
-    "session_id",
-    "service_package_id",
-    "occurred_at",
-)
+_AGREED = "the events say again what stands in the ledger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +110,9 @@ def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting
     others = [
         payable
         for payable in payables
-        if payable.ledger_id not in posted or payable != first[payable.ledger_id]
+        if payable.ledger_id not in posted or payable is not first[payable.ledger_id]
     ]
-    _resolve(connection, posted_payables)
+    _resolve(connection, posted_payables, BILL_REASONS, "posted")
     exceptions, dismissed = _explain(connection, others) if others else ([], [])
     return Posting(tuple(posted), tuple(exceptions), tuple(dismissed))
 
@@ -158,13 +146,20 @@ def _pay_sessions(connection: psycopg.Connection, payables: Sequence[Payable]) -
     )
 
 
-def _resolve(connection: psycopg.Connection, payables: Sequence[Payable]) -> None:
+def _resolve(
+    connection: psycopg.Connection,
+    payables: Sequence[Payable],
+    reasons: Sequence[str],
+    resolution: str,
+) -> None:
     if payables:
         connection.execute(
             _RESOLVE,
             {
                 "subjects": [subject_of(payable) for payable in payables],
                 "kinds": [payable.kind for payable in payables],
+                "reasons": list(reasons),
+                "resolution": resolution,
             },
         )
 
@@ -173,47 +168,61 @@ def _explain(
     connection: psycopg.Connection,
     payables: Sequence[Payable],
 ) -> tuple[list[BillingException], list[str]]:
-    """Return an exception for each payable that is not there and should be, and the dismissed."""
-    standing = _standing(connection, payables)
-    dismissals: set[tuple[str, ...]] = set()
-    if any(payable.ledger_id not in standing for payable in payables):
-        events = [payable.source_event_id for payable in payables]
-        wanted = {"events": events, "reasons": BILL_REASONS}
-        dismissals = set(connection.execute(_DISMISSED, wanted))
-    exceptions, dismissed = [], []
-    for payable in payables:
-        entry = standing.get(payable.ledger_id)
-        if entry is not None:
-            different = _differences(payable, entry)
-            if different:
-                exceptions.append(_conflict(payable, different))
-        elif (payable.kind, subject_of(payable), payable.source_event_id) in dismissals:
-            dismissed.append(payable.ledger_id)
-        else:
-            exceptions.append(_price_missing(payable))
-    return exceptions, dismissed
+    """Return an exception for each payable that is not there and should be, and the dismissed.
+
+    Of several payables for one bill the last says what the events say by now.
+    """
+    dismissals: set[tuple[str, ...]] | None = None
+    exceptions: dict[str, BillingException] = {}
+    agreeing: dict[str, Payable] = {}
+    decided: set[UUID] = set()
+    dismissed = []
+    for payable, found in zip(payables, compare(connection, payables), strict=True):
+        exceptions.pop(payable.ledger_id, None)
+        agreeing.pop(payable.ledger_id, None)
+        if found.standing is Standing.AGREES:
+            agreeing[payable.ledger_id] = payable
+        elif found.standing is Standing.DIFFERS:
+            exceptions[payable.ledger_id] = conflict = _conflict(payable, found)
+            if found.decided:
+                decided.add(conflict.id)
+        elif found.standing is Standing.ABSENT:
+            if dismissals is None:
+                dismissals = _dismissals(connection, payables)
+            if (payable.kind, subject_of(payable), payable.source_event_id) in dismissals:
+                dismissed.append(payable.ledger_id)
+            else:
+                exceptions[payable.ledger_id] = _price_missing(payable)
+    _resolve(connection, list(agreeing.values()), ["ledger_conflict"], _AGREED)
+    return _unsettled(connection, list(exceptions.values()), decided), dismissed
 
 
-def _standing(connection: psycopg.Connection, payables: Sequence[Payable]) -> dict[str, Any]:
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        cursor.execute(_STANDING, {"ids": [payable.ledger_id for payable in payables]})
-        entries: list[Any] = cursor.fetchall()
-    return {entry.id: entry for entry in entries}
+def _dismissals(
+    connection: psycopg.Connection, payables: Sequence[Payable]
+) -> set[tuple[str, ...]]:
+    events = [payable.source_event_id for payable in payables]
+    return set(connection.execute(_DISMISSED, {"events": events, "reasons": BILL_REASONS}))
 
 
-def _differences(payable: Payable, entry: Any) -> list[str]:
-    different = [name for name in _COMPARED if getattr(payable, name) != getattr(entry, name)]
-    if sorted(payable.session_ids) != sorted(entry.session_ids):
-        different.append("session_ids")
-    return different
+def _unsettled(
+    connection: psycopg.Connection,
+    exceptions: list[BillingException],
+    decided: set[UUID],
+) -> list[BillingException]:
+    """Leave out conflicts whose facts a person saw already when the entry was taken back."""
+    if not decided:
+        return exceptions
+    settled: dict[UUID, object] = dict(connection.execute(_SETTLED, {"exceptions": list(decided)}))
+    return [each for each in exceptions if settled.get(each.id) != each.record]
 
 
-def _conflict(payable: Payable, different: list[str]) -> BillingException:
+def _conflict(payable: Payable, found: Comparison) -> BillingException:
     return BillingException.of_payable(
         "ledger_conflict",
         payable,
-        f"{payable.kind} {subject_of(payable)} is in the ledger as {payable.ledger_id} with "
-        f"another {', '.join(different)}; what was posted stays: correct the entry, or dismiss",
+        f"{payable.kind} {subject_of(payable)} is in the ledger as {found.entry_id} with "
+        f"another {', '.join(found.different)}; what was posted stays: correct the entry with "
+        f"`outbox ledger correct {found.entry_id}`, or dismiss this",
     )
 
 

@@ -48,12 +48,12 @@ def test_a_completed_session_is_due_until_an_entry_pays_it(scratch: psycopg.Conn
     assert billing(scratch, event) == ["billed"]
 
 
-def test_a_session_is_due_again_once_its_entry_is_reversed(scratch: psycopg.Connection) -> None:
+def test_a_session_whose_entry_a_person_reversed_is_dismissed(scratch: psycopg.Connection) -> None:
     event = complete(scratch, "session-1")
     entry = insert_entry(scratch)
     pay(scratch, entry, "session-1")
     reverse(scratch, entry)
-    assert billing(scratch, event) == ["due"]
+    assert billing(scratch, event) == ["dismissed"]
     pay(scratch, insert_entry(scratch, kind="correction"), "session-1")
     assert billing(scratch, event) == ["billed"]
 

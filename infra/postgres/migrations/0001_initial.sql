@@ -418,6 +418,7 @@ DECLARE
     package text;
     exception_status text;
     package_complete boolean;
+    taken_back boolean;
 BEGIN
     IF event_type NOT IN ('services.session.completed', 'services.session.evaluated') THEN
         RETURN 'not_billable';
@@ -447,14 +448,25 @@ BEGIN
         RETURN 'waiting_completion';
     ELSIF (completed.payload ->> 'requiredEvaluation')::boolean AND evaluated.id IS NULL THEN
         RETURN 'waiting_evaluation';
-    ELSIF package IS NULL THEN
-        RETURN 'due';
+    END IF;
+
+    -- A person reversed the bill and put nothing in its place: no event brings it back.
+    taken_back := EXISTS (
+        SELECT FROM mentor_payable_ledgers
+        WHERE kind = 'reversal' AND session_id = aggregate_id AND package IS NULL
+    ) OR EXISTS (
+        SELECT FROM mentor_payable_ledgers
+        WHERE kind = 'reversal' AND service_package_id = package
+    );
+    IF package IS NULL THEN
+        RETURN CASE WHEN taken_back THEN 'dismissed' ELSE 'due' END;
     END IF;
 
     SELECT member.complete INTO package_complete
     FROM package_members(package) AS member
     WHERE member.session_id = aggregate_id;
     RETURN CASE
+        WHEN package_complete AND taken_back THEN 'dismissed'
         WHEN package_complete THEN 'due'
         WHEN NOT package_complete THEN 'waiting_package'
         -- On other terms, or one beyond the total: an exception says so as soon as it is decided.
