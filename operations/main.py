@@ -35,6 +35,9 @@ VERBS = {
     "reconcile": Verb(
         "operations.reconcile", "reconcile", "Compare the ledger with what the events say."
     ),
+    "maintain": Verb(
+        "operations.maintain", "maintain", "Make the days ahead, archive and drop the old ones."
+    ),
 }
 
 

@@ -1,0 +1,77 @@
+"""What a maintenance did, for people and for programs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+ADVICE = {
+    "undelivered": (
+        "Kafka has not had them: `outbox connectors status` shows whether the connector runs, "
+        "`outbox replay --event ID` sends one again, `outbox connectors recover` all of them"
+    ),
+    "in_use": "end the long transactions there, or let the next run try again",
+    "not_archived": (
+        "not all of it stays in the archive: rows are still being added to that day, or an event "
+        "has the id of another day's event: compare domain_events with archived_events"
+    ),
+    "dropped_before": (
+        "the day was archived and dropped, and then a partition with events was made for it: "
+        "find out who did; docs/operations/retention.md says what to do"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedDay:
+    """A day that is in the archive only."""
+
+    day: date
+    events: int
+    """How many it held."""
+    locked_milliseconds: float
+    """How long domain_events was locked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDay:
+    """A day that is old enough to go, and why it did not."""
+
+    day: date
+    reason: str
+    events: int = 0
+    """How many are in the way."""
+    event_ids: Sequence[UUID] = ()
+    """The first of them."""
+    detail: str = ""
+
+    @property
+    def message(self) -> str:
+        """Return what a person should know, and do."""
+        named = f" ({', '.join(str(event) for event in self.event_ids)})" if self.event_ids else ""
+        about = f", {self.events} events{named}" if self.events else ""
+        detail = f", {self.detail}" if self.detail else ""
+        return f"{self.day} is kept ({self.reason}{about}{detail}): {ADVICE[self.reason]}."
+
+
+@dataclass(slots=True)
+class Maintenance:
+    """All of one run. It is fine if no day that should go was kept."""
+
+    partitions_made: int = 0
+    dropped: list[DroppedDay] = field(default_factory=list)
+    kept: list[KeptDay] = field(default_factory=list)
+    archived: int = 0
+    """Events copied to the archive now."""
+    strays_moved: int = 0
+    """Of them, those that lay in the default partition."""
+    receipts_swept: int = 0
+    """Second receipts of events that had been archived."""
+    seal: Mapping[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing is left for a person to do."""
+        return not self.kept
