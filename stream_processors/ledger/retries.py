@@ -30,10 +30,13 @@ _log = structlog.get_logger(__name__)
 _INTERVAL_SECONDS = 0.25
 
 # SKIP LOCKED: two writers at once share the work instead of waiting for each other.
+# What is due later than any wait lasts was planned before the server's clock was set back.
 _DUE = """
     SELECT id, attempts, record
     FROM billing_exceptions
-    WHERE status = 'retrying' AND next_attempt_at <= clock_timestamp()
+    WHERE status = 'retrying'
+      AND (next_attempt_at <= clock_timestamp()
+           OR next_attempt_at > clock_timestamp() + make_interval(secs => %s))
     ORDER BY next_attempt_at
     LIMIT 100
     FOR UPDATE SKIP LOCKED
@@ -77,7 +80,7 @@ class RetryLoop(threading.Thread):
 
 def retry_due(connection: psycopg.Connection) -> int:
     """Try every exception that is due once more; return how many."""
-    due = connection.execute(_DUE).fetchall()
+    due = connection.execute(_DUE, [2 * max(RETRY_SECONDS)]).fetchall()
     for exception_id, attempts, record in due:
         _retry(connection, exception_id, attempts, record)
     return len(due)

@@ -95,3 +95,14 @@ def test_it_ends_while_it_waits_for_the_database(faults: list[BaseException]) ->
 
     assert not loop.is_alive()
     assert faults == []
+
+
+def test_a_retry_does_not_wait_an_hour_because_the_clock_of_the_server_was_set_back(
+    writer: Writer, owner: psycopg.Connection
+) -> None:
+    writer.post(session_payable())
+    add_price(owner)
+    owner.execute("UPDATE billing_exceptions SET next_attempt_at = next_attempt_at + '1 hour'")
+
+    assert writer.retry() == 1
+    assert writer.exception()["status"] == "resolved"
