@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.faults.site import Outcome
+from tests.faults.kinds import (
+    application,
+    bad_input,
+    clock,
+    ledger_writer,
+    link,
+    loss,
+    postgres,
+    prices,
+    services,
+    versions,
+    worker,
+)
 
 if TYPE_CHECKING:
-    from tests.faults.site import Fault, Site
-
-
-@dataclass(frozen=True)
-class Killed:
-    """One process is killed, and started again by its supervisor."""
-
-    kind: str
-    group: str
-    process: str
-    repair: bool = False
-
-    def run(self, site: Site) -> Outcome:
-        pid = site.stack.processes()[self.process].pid
-        assert pid is not None, f"{self.process} does not run"
-        os.kill(pid, signal.SIGKILL)
-        return Outcome(f"SIGKILL of {self.process}, pid {pid}")
-
+    from tests.faults.site import Fault
 
 FAULTS: list[Fault] = [
-    Killed("worker: SIGKILL", "worker", "worker-1"),
-    Killed("ledger-writer: SIGKILL", "ledger-writer", "ledger-writer"),
-    Killed("postgres: SIGKILL", "postgres", "postgres"),
+    *application.FAULTS,
+    *postgres.FAULTS,
+    *link.FAULTS,
+    *services.FAULTS,
+    *worker.FAULTS,
+    *versions.FAULTS,
+    *ledger_writer.FAULTS,
+    *loss.FAULTS,
+    *prices.FAULTS,
+    *clock.FAULTS,
+    *bad_input.FAULTS,
 ]

@@ -1,0 +1,65 @@
+"""Faults of the link between Connect and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.faults.acting import Act, pause, point_connector_at_proxy, verb, wait_until
+from tests.faults.site import Outcome
+
+if TYPE_CHECKING:
+    from tests.faults.site import Site
+
+_CONNECTED_SECONDS = 120.0
+
+
+def _passing_through(site: Site) -> int:
+    """Return how many connections the proxy has; a connector that goes round it is sent back."""
+    if not site.proxy.connections:
+        point_connector_at_proxy(site)
+        verb(site, "connectors", "restart")
+    return wait_until(
+        "the connector reads through the proxy",
+        lambda: site.proxy.connections,
+        lambda connections: connections > 0,
+        _CONNECTED_SECONDS,
+    )
+
+
+def _cut(site: Site) -> Outcome:
+    connections = _passing_through(site)
+    site.proxy.cut()
+    seconds = pause(site, 5, 25)
+    site.proxy.heal()
+    return Outcome(f"{connections} connections cut, new ones refused for {seconds:.1f} s")
+
+
+def _dropped(site: Site) -> Outcome:
+    connections = _passing_through(site)
+    site.proxy.drop()
+    return Outcome(f"{connections} connections dropped")
+
+
+def _delayed(site: Site) -> Outcome:
+    _passing_through(site)
+    delay_seconds = site.random.uniform(0.2, 1.5)
+    site.proxy.delay(delay_seconds)
+    seconds = pause(site, 5, 15)
+    site.proxy.heal()
+    return Outcome(f"everything delayed by {delay_seconds:.1f} s for {seconds:.1f} s")
+
+
+def _half_open(site: Site) -> Outcome:
+    connections = _passing_through(site)
+    site.proxy.half_open()
+    seconds = pause(site, 8, 40)
+    site.proxy.heal()
+    return Outcome(f"{connections} connections half open for {seconds:.1f} s")
+
+
+FAULTS = (
+    Act("link: cut", "link", _cut),
+    Act("link: dropped", "link", _dropped),
+    Act("link: delayed", "link", _delayed),
+    Act("link: half-open", "link", _half_open),
+)
