@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 COMMITTED = "committed"
@@ -141,7 +141,7 @@ def journal_path(directory: Path, lane: str, epoch: int) -> Path:
     return directory / f"{lane}.{epoch:06d}.jsonl"
 
 
-def journal_readers(directory: Path, known: Sequence[Path] = ()) -> list[JournalReader]:
+def journal_readers(directory: Path, known: Collection[Path] = ()) -> list[JournalReader]:
     """Return a reader for each journal of a folder that is not among `known`."""
     there = sorted(directory.glob("*.jsonl"))
     return [JournalReader(path, path.name.split(".")[0]) for path in there if path not in known]

@@ -18,7 +18,7 @@ from tests.faults.stories import (
     Transaction,
 )
 
-EPOCH_STORIES = 300
+EPOCH_STORIES = 1_000
 OPEN_STORIES = 12
 LONG_LANE = "long"
 """Lanes of this kind hold their transactions open, while the others go on."""
