@@ -1,0 +1,73 @@
+"""`python -m tests.faults`: a campaign from the command line; exit code 0 if all invariants hold."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.faults.campaign import Campaign, Orders
+from tests.faults.catalog import FAULTS
+from tests.faults.hosting import fault_layout, fault_stack
+from tests.faults.report import summary, write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.faults.site import Fault
+
+FAULTS_BY_DEFAULT = 20
+EXIT_VIOLATED = 1
+EXIT_USAGE = 2
+
+
+def main() -> int:
+    """Run a campaign as the command line says."""
+    arguments = _arguments()
+    chosen = _chosen(arguments.kinds)
+    if not chosen:
+        known = "\n  ".join(fault.kind for fault in FAULTS)
+        _say(f"No fault is called {arguments.kinds!r}. There are:\n  {known}")
+        return EXIT_USAGE
+    orders = Orders(
+        seed=arguments.seed,
+        faults=arguments.faults if arguments.faults or arguments.minutes else FAULTS_BY_DEFAULT,
+        minutes=arguments.minutes,
+        events_per_second=arguments.rate,
+    )
+    _say(f"seed {orders.seed}: repeat with --seed {orders.seed}")
+    with fault_stack(fault_layout()) as hosting:
+        result = Campaign(orders, hosting, chosen, _say).run()
+        sys.stdout.write(summary(result) + "\n")
+        _say(f"The evidence is kept in {hosting.directory}.")
+        if arguments.report:
+            write_report(result, arguments.report)
+    return 0 if result.holds else EXIT_VIOLATED
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
+    parser.add_argument("--faults", type=int, help="end after so many")
+    parser.add_argument("--minutes", type=float, help="end after so long")
+    parser.add_argument("--rate", type=float, default=100.0, help="events a second")
+    parser.add_argument("--kinds", default="", help="only those that begin so; several by comma")
+    parser.add_argument("--report", type=Path, help="a file to write a report to, as markdown")
+    return parser.parse_args()
+
+
+def _chosen(kinds: str) -> Sequence[Fault]:
+    beginnings = tuple(kind.strip() for kind in kinds.split(",") if kind.strip())
+    return [fault for fault in FAULTS if not beginnings or fault.kind.startswith(beginnings)]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

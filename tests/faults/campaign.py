@@ -1,0 +1,234 @@
+"""A campaign: one fault after the other, while an application writes; then the books are opened."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from tests.faults.application import Application
+from tests.faults.backlog import INDEX, Backlog
+from tests.faults.evidence import Evidence
+from tests.faults.gathering import gather
+from tests.faults.invariants import RECOVERY_SECONDS_MAX, check
+from tests.faults.kafka_evidence import KafkaReader
+from tests.faults.monitor import Monitor
+from tests.faults.site import GROUPS, Outcome, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tests.faults.hosting import Hosting
+    from tests.faults.site import Fault
+
+WARM_UP_SECONDS = 2.0
+BETWEEN_SECONDS = (0.3, 3.0)
+PATIENCE_SECONDS = 300.0
+"""After so long a backlog is not waited for any more, and the campaign is over."""
+
+GREEN_SECONDS = 180.0
+RETRIES_SECONDS = 20.0  # 2 + 4 + 8, and the retrying itself
+KAFKA_SECONDS = 120.0
+LOOK_SECONDS = 0.1
+EVIDENCE_FILE = "evidence.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a campaign is to do. It ends after so many faults, or after so many minutes."""
+
+    seed: int
+    faults: int | None = None
+    minutes: float | None = None
+    events_per_second: float = 100.0
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a campaign: the violations of each invariant, and the evidence."""
+
+    orders: Orders
+    evidence: Evidence
+    violations: dict[str, list[str]]
+    seconds: float
+    events: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was violated."""
+        return not any(self.violations.values())
+
+
+def planned(seed: int, faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield faults without end: first one of each group, and all kinds before any comes again."""
+    random = Random(f"{seed}/faults")
+    first = []
+    for group in GROUPS:
+        of_group = [fault for fault in faults if fault.group == group]
+        first += [random.choice(of_group)] if of_group else []
+    random.shuffle(first)
+    yield from first
+    rest = [fault for fault in faults if fault not in first]
+    random.shuffle(rest)
+    yield from rest
+    while True:
+        yield from random.sample(faults, len(faults))
+
+
+@dataclass(slots=True)
+class Campaign:
+    """Carries out orders on a stack that is up."""
+
+    orders: Orders
+    hosting: Hosting
+    faults: Sequence[Fault]
+    say: Callable[[str], None]
+    evidence: Evidence = field(init=False)
+    application: Application = field(init=False)
+    backlog: Backlog = field(init=False)
+    reader: KafkaReader = field(init=False)
+    monitor: Monitor = field(init=False)
+
+    def __post_init__(self) -> None:
+        directory, stack = self.hosting.directory, self.hosting.stack
+        self.evidence = Evidence(directory / EVIDENCE_FILE)
+        self.application = Application(
+            stack, directory, self.orders.seed, self.orders.events_per_second
+        )
+        url = stack.address("admin_database_url")
+        with psycopg.connect(url) as admin:
+            admin.execute(INDEX)
+        self.backlog = Backlog(url, self.application.journals, self.evidence)
+        self.reader = KafkaReader(stack.address("kafka_bootstrap_servers"), self.evidence)
+        self.monitor = Monitor(stack, self.backlog, self.evidence)
+
+    def run(self) -> Result:
+        """Do everything; return what was found."""
+        begun_at = time.monotonic()
+        for thread in (self.backlog, self.reader, self.monitor):
+            thread.start()
+        self.application.start()
+        try:
+            time.sleep(WARM_UP_SECONDS)
+            self._carry_out_faults(begun_at)
+        finally:
+            self.application.stop()
+        written_seconds = time.monotonic() - begun_at
+        self._settle()
+        violations = check(self.evidence)
+        return Result(
+            self.orders, self.evidence, violations, written_seconds, self.backlog.committed
+        )
+
+    def _carry_out_faults(self, begun_at: float) -> None:
+        minutes, count = self.orders.minutes, self.orders.faults
+        for number, fault in enumerate(planned(self.orders.seed, self.faults), start=1):
+            if count is not None and number > count:
+                return
+            if minutes is not None and time.monotonic() - begun_at > minutes * 60:
+                return
+            if not self._carry_out(number, fault):
+                self.say("The backlog does not go any more: the campaign ends here.")
+                return
+
+    def _carry_out(self, number: int, fault: Fault) -> bool:
+        """Carry out one fault and wait until it is over; return whether that came."""
+        random = Random(f"{self.orders.seed}/{number}/{fault.kind}")
+        time.sleep(random.uniform(*BETWEEN_SECONDS))
+        site = Site(
+            self.hosting.stack,
+            self.hosting.proxy,
+            self.hosting.failpoints,
+            self.application,
+            random,
+            lambda line: self.say(f"       {line}"),
+        )
+        begun_at = time.monotonic()
+        outcome, error = Outcome("failed"), None
+        try:
+            outcome = fault.run(site)
+        except Exception as failure:  # noqa: BLE001 - the next fault is to be tried all the same
+            error = f"{type(failure).__name__}: {failure}"
+            self.say(traceback.format_exc())
+        ended_at = time.monotonic()
+        recovered_at = self._recovered(PATIENCE_SECONDS)
+        green_at = self._green(ended_at, GREEN_SECONDS)
+        row = (
+            *(number, fault.kind, fault.group, fault.repair, begun_at, ended_at, recovered_at),
+            *(green_at, outcome.detail, outcome.exempt, outcome.loud, outcome.red, error),
+        )
+        self.evidence.insert("faults", [row])
+        self.say(_line(number, fault, outcome, ended_at - begun_at, ended_at, recovered_at))
+        return recovered_at is not None
+
+    def _recovered(self, seconds: float) -> float | None:
+        """Return when everything that was committed by now was through; None if it never was."""
+        waiting = self.backlog.waiting()
+        deadline = time.monotonic() + seconds
+        while waiting := self.backlog.still(waiting):
+            if time.monotonic() > deadline:
+                self.say(
+                    f"{len(waiting.events)} events and {len(waiting.subjects)} bills wait, "
+                    f"of them {sorted(waiting.events)[:3]} and {sorted(waiting.subjects)[:3]}"
+                )
+                return None
+            time.sleep(LOOK_SECONDS)
+        return time.monotonic()
+
+    def _green(self, since: float, seconds: float) -> float | None:
+        """Return when the status was first seen green after `since`; None if it never was."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            seen = self.evidence.one(
+                "SELECT min(at) FROM samples WHERE at >= ? AND unhealthy = ''", since
+            )
+            if seen is not None:
+                return float(seen)
+            time.sleep(LOOK_SECONDS)
+        self.say(f"not green: {', '.join(self.monitor.unhealthy)}")
+        return None
+
+    def _settle(self) -> None:
+        """Wait until everything is through, then read what there is."""
+        if self._recovered(PATIENCE_SECONDS) is None:
+            self.say("The backlog does not go; the evidence is taken as it is.")
+        self._wait_for_retries()
+        self.reader.finish(KAFKA_SECONDS)
+        self.monitor.stop()
+        self.backlog.stop()
+        self.evidence.insert("strangers", [(each,) for each in self.application.strangers])
+        url = self.hosting.stack.address("admin_database_url")
+        gather(url, self.application.journals, self.evidence)
+
+    def _wait_for_retries(self) -> None:
+        url = self.hosting.stack.address("admin_database_url")
+        deadline = time.monotonic() + RETRIES_SECONDS
+        with psycopg.connect(url, autocommit=True) as admin:
+            while (
+                time.monotonic() < deadline
+                and admin.execute(
+                    "SELECT 1 FROM billing_exceptions WHERE status = 'retrying' LIMIT 1"
+                ).fetchone()
+            ):
+                time.sleep(LOOK_SECONDS)
+
+
+def _line(
+    number: int,
+    fault: Fault,
+    outcome: Outcome,
+    lasted_seconds: float,
+    ended_at: float,
+    recovered_at: float | None,
+) -> str:
+    if recovered_at is None:
+        end = "never recovered"
+    else:
+        end = f"recovered after {recovered_at - ended_at:.1f} s"
+        if recovered_at - ended_at > RECOVERY_SECONDS_MAX and not outcome.exempt:
+            end += ", too late"
+    return f"{number:4} {fault.kind}: {outcome.detail}; {lasted_seconds:.1f} s, {end}"

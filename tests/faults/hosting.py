@@ -1,0 +1,72 @@
+"""The stack that faults act on: fresh, with a proxy before PostgreSQL and failpoints put in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.local.layout import Layout, project_directory
+from tests.faults.failpoints import Failpoints
+from tests.faults.proxy import Proxy
+from tests.running_stack import running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.running_stack import RunningStack
+
+DEFAULT_PORT_BASE = 26_600
+PORTS_AFTER_THE_TESTS_OWN = 70
+PROXY_PORT = 62  # after the base; the stack's own end before
+WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """A running stack and what the suite has put around it; `directory` is the suite's own."""
+
+    stack: RunningStack
+    proxy: Proxy
+    failpoints: Failpoints
+    directory: Path
+
+
+def fault_layout() -> Layout:
+    """Where the suite's stack lies; another OUTBOX_TEST_PORT_BASE lets two suites run."""
+    tests_base = os.environ.get("OUTBOX_TEST_PORT_BASE")
+    if not tests_base:
+        return Layout(Path(project_directory()) / ".outbox-faults", DEFAULT_PORT_BASE)
+    base = int(tests_base) + PORTS_AFTER_THE_TESTS_OWN
+    return Layout(Path(project_directory()) / f".outbox-faults-{base}", base)
+
+
+@contextlib.contextmanager
+def fault_stack(layout: Layout) -> Iterator[Hosting]:
+    """Start it without any earlier data; whatever happens, it is taken down, and its data kept."""
+    failpoints = Failpoints(layout.home / "failpoints")
+    with (
+        _environment(failpoints.environment()),
+        Proxy(layout.port_base + PROXY_PORT, layout.postgres_port) as proxy,
+        running_stack(layout, WORKERS) as stack,
+    ):
+        directory = layout.home / "faults"
+        directory.mkdir()
+        yield Hosting(stack, proxy, failpoints, directory)
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Add variables to this process's environment, which every process of the stack inherits."""
+    earlier = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
