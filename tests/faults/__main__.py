@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: a campaign from the command line; exit code 0 if all invariants hold."""
+"""`python -m tests.faults`: a campaign; exit code 0 if all invariants hold."""
 
 from __future__ import annotations
 
