@@ -92,6 +92,7 @@ class Campaign:
     backlog: Backlog = field(init=False)
     reader: KafkaReader = field(init=False)
     monitor: Monitor = field(init=False)
+    committed: int = 0
 
     def __post_init__(self) -> None:
         directory, stack = self.hosting.directory, self.hosting.stack
@@ -102,27 +103,56 @@ class Campaign:
         url = stack.address("admin_database_url")
         with psycopg.connect(url) as admin:
             admin.execute(INDEX)
-        self.backlog = Backlog(url, self.application.journals, self.evidence)
         self.reader = KafkaReader(stack.address("kafka_bootstrap_servers"), self.evidence)
-        self.monitor = Monitor(stack, self.backlog, self.evidence)
 
     def run(self) -> Result:
         """Do everything; return what was found."""
         begun_at = time.monotonic()
-        for thread in (self.backlog, self.reader, self.monitor):
-            thread.start()
+        self.reader.start()
+        self.watched(lambda: self._write_and_fail(begun_at))
+        written_seconds = time.monotonic() - begun_at
+        self._read_all(self.reader, self.evidence)
+        violations = check(self.evidence)
+        return Result(self.orders, self.evidence, violations, written_seconds, self.committed)
+
+    def watched(self, what: Callable[[], object]) -> None:
+        """Do something while the backlog is kept and the status sampled."""
+        url = self.hosting.stack.address("admin_database_url")
+        self.backlog = Backlog(url, self.application.journals, self.evidence)
+        self.monitor = Monitor(self.hosting.stack, self.backlog, self.evidence)
+        self.backlog.start()
+        self.monitor.start()
+        try:
+            what()
+        finally:
+            self.monitor.stop()
+            self.backlog.stop()
+
+    def evidence_anew(self) -> Evidence:
+        """Return all evidence, read again from what the stack holds by now."""
+        anew = self.evidence.copy(("ledger_seen", "ledger_changes", "samples", "faults"))
+        reader = KafkaReader(self.hosting.stack.address("kafka_bootstrap_servers"), anew)
+        reader.start()
+        self._read_all(reader, anew)
+        return anew
+
+    def _write_and_fail(self, begun_at: float) -> None:
         self.application.start()
         try:
             time.sleep(WARM_UP_SECONDS)
             self._carry_out_faults(begun_at)
         finally:
             self.application.stop()
-        written_seconds = time.monotonic() - begun_at
-        self._settle()
-        violations = check(self.evidence)
-        return Result(
-            self.orders, self.evidence, violations, written_seconds, self.backlog.committed
-        )
+        if self._recovered(PATIENCE_SECONDS) is None:
+            self.say("The backlog does not go; the evidence is taken as it is.")
+        self._wait_for_retries()
+        self.committed = self.backlog.committed
+
+    def _read_all(self, reader: KafkaReader, evidence: Evidence) -> None:
+        reader.finish(KAFKA_SECONDS)
+        evidence.insert("strangers", [(each,) for each in self.application.strangers])
+        url = self.hosting.stack.address("admin_database_url")
+        gather(url, self.application.journals, evidence)
 
     def _carry_out_faults(self, begun_at: float) -> None:
         minutes, count = self.orders.minutes, self.orders.faults
@@ -131,11 +161,11 @@ class Campaign:
                 return
             if minutes is not None and time.monotonic() - begun_at > minutes * 60:
                 return
-            if not self._carry_out(number, fault):
+            if not self.carry_out(number, fault):
                 self.say("The backlog does not go any more: the campaign ends here.")
                 return
 
-    def _carry_out(self, number: int, fault: Fault) -> bool:
+    def carry_out(self, number: int, fault: Fault) -> bool:
         """Carry out one fault and wait until it is over; return whether that came."""
         random = Random(f"{self.orders.seed}/{number}/{fault.kind}")
         time.sleep(random.uniform(*BETWEEN_SECONDS))
@@ -191,18 +221,6 @@ class Campaign:
             time.sleep(LOOK_SECONDS)
         self.say(f"not green: {', '.join(self.monitor.unhealthy)}")
         return None
-
-    def _settle(self) -> None:
-        """Wait until everything is through, then read what there is."""
-        if self._recovered(PATIENCE_SECONDS) is None:
-            self.say("The backlog does not go; the evidence is taken as it is.")
-        self._wait_for_retries()
-        self.reader.finish(KAFKA_SECONDS)
-        self.monitor.stop()
-        self.backlog.stop()
-        self.evidence.insert("strangers", [(each,) for each in self.application.strangers])
-        url = self.hosting.stack.address("admin_database_url")
-        gather(url, self.application.journals, self.evidence)
 
     def _wait_for_retries(self) -> None:
         url = self.hosting.stack.address("admin_database_url")

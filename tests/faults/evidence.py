@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 SCHEMA = Path(__file__).with_name("evidence.sql")
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 @dataclass(slots=True)
@@ -57,13 +58,16 @@ class Evidence:
             row = self._connection.execute(query, parameters).fetchone()
         return None if row is None else row[0]
 
-    def copy(self) -> Evidence:
-        """Return the same evidence in memory, for a test to tamper with."""
+    def copy(self, tables: Collection[str] = ()) -> Evidence:
+        """Return the same evidence in memory, all of it, or these tables alone."""
         other = Evidence(":memory:")
-        other._connection.close()
-        other._connection = sqlite3.connect(":memory:", check_same_thread=False)
         with self._lock:
             self._connection.backup(other._connection)
+        if tables:
+            names = [name for (name,) in other.rows(TABLES)]
+            for name in names:
+                if name not in tables:
+                    other.change(f"DELETE FROM {name}")
         return other
 
     def close(self) -> None:
