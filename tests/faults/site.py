@@ -64,9 +64,17 @@ class Fault(Protocol):
     ends with a documented repair, performed as the operator would, by verbs alone.
     """
 
-    kind: str
-    group: str
-    repair: bool
+    @property
+    def kind(self) -> str:
+        """Return its name."""
+
+    @property
+    def group(self) -> str:
+        """Return what it is a fault of."""
+
+    @property
+    def repair(self) -> bool:
+        """Return whether a person's repair belongs to it."""
 
     def run(self, site: Site) -> Outcome:
         """Inject the fault, let it last, end it; leave nothing behind, also when it fails."""

@@ -49,7 +49,7 @@ def transactions(seed: int, lane: str, epoch: int) -> list[Transaction]:
     opened, planned = [waiting.pop() for _ in range(OPEN_STORIES)], []
     while opened:
         together = 1 if random.random() < TOGETHER_RARELY else random.randint(2, 5)
-        steps = []
+        steps: list[Transaction] = []
         while opened and len(steps) < together:
             story = random.choice(opened)
             steps.append(story.pop(0))
