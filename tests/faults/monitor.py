@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SAMPLE_SECONDS = 0.5
 SLOT = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'outbox_events'"
 MISSING, UNKNOWN = "missing", "unknown"
+COMPLAINS_RIGHTLY = "scheduler"
+"""The application contradicts itself by plan, and some mentors have no price: the scheduler finds
+that at every reconciliation and says so, with a fault or without one."""
 
 
 class Monitor(threading.Thread):
@@ -50,7 +53,11 @@ class Monitor(threading.Thread):
         """Look once."""
         at = time.monotonic()
         processes = self._stack.processes().values()
-        unhealthy = tuple(process.name for process in processes if not process.healthy)
+        unhealthy = tuple(
+            process.name
+            for process in processes
+            if not process.healthy and process.name != COMPLAINS_RIGHTLY
+        )
         waiting = self._backlog.waiting()
         slot = self._slot()
         self._evidence.insert(
