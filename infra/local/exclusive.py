@@ -63,15 +63,15 @@ def alone(home: Path, verb: str) -> Iterator[None]:
 
 
 def _interrupt(other: str, pid: int) -> None:
-    """Tell an `outbox up` to stop what it started and leave; a `down` is let finish."""
-    if other == "up":
+    """Tell an `up` or a `rebuild` to leave things as before and end; a `down` is let finish."""
+    if other in {"up", "rebuild"}:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def alone_at_last(home: Path, verb: str) -> Iterator[None]:
-    """Hold the home's lock, ending an `outbox up` that holds it; raises BusyError after long."""
+    """Hold the home's lock, ending what holds it but a `down`; raises BusyError after long."""
     with _open(home) as file:
         deadline = time.monotonic() + PATIENCE_SECONDS
         told = 0

@@ -1,4 +1,4 @@
-"""The verbs list, show, retry and dismiss; resolve is in deciding.py."""
+"""The verbs: list, show, retry, dismiss."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ from uuid import UUID
 import click
 import psycopg
 
-from operations.actions import by_option
 from operations.exceptions.dismissing import dismiss_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.exceptions.retrying import Attempt, resend, retry_and_wait
@@ -27,17 +26,16 @@ _COLUMNS = (
     "id", "reason", "status", "subject", "source_event_id", "attempts", "first_failed_at",
     "overdue", "last_error",
 )  # fmt: skip
-OPEN_STATUSES = ("retrying", "failed")
+_OPEN = ("retrying", "failed")
 
 
-def connect(settings: Settings) -> psycopg.Connection:
-    """Connect as the owner of the tables."""
+def _connect(settings: Settings) -> psycopg.Connection:
     return psycopg.connect(settings.need("database_url"), autocommit=True, connect_timeout=10)
 
 
 @click.group()
 def exceptions() -> None:
-    """Show what could not be billed; try it again, decide it, or dismiss it."""
+    """Show what could not be billed, try it again, or dismiss it."""
 
 
 @exceptions.command("list")
@@ -58,7 +56,7 @@ def list_exceptions(
     Example: outbox exceptions list --status failed --reason price_missing
     """
     choice = Choice(statuses=statuses, reasons=reasons, subject=subject, overdue=overdue)
-    with connect(load_settings()) as connection:
+    with _connect(load_settings()) as connection:
         rows = chosen_exceptions(connection, choice)
     print_table_or_json(rows, output, _COLUMNS)
 
@@ -68,7 +66,7 @@ def list_exceptions(
 @output_option
 def show(exception_id: UUID, output: str) -> None:
     """Show all of one exception, with the record that could not be billed."""
-    with connect(load_settings()) as connection:
+    with _connect(load_settings()) as connection:
         (row,) = chosen_exceptions(connection, Choice(ids=[exception_id]))
     if output == "json":
         click.echo(as_json(row))
@@ -90,7 +88,6 @@ def show(exception_id: UUID, output: str) -> None:
     type=click.File("rb"),
     help="Send this JSON instead of the record's own value (one exception of an event only).",
 )
-@by_option
 @output_option
 @click.pass_context
 def retry(  # noqa: PLR0913 - one parameter an option
@@ -101,7 +98,6 @@ def retry(  # noqa: PLR0913 - one parameter an option
     reason: str | None,
     everything: bool,
     edit_value: BinaryIO | None,
-    actor: str,
     output: str,
 ) -> None:
     """Try exceptions again, wait up to 10 s, and print what became of each.
@@ -121,12 +117,11 @@ def retry(  # noqa: PLR0913 - one parameter an option
         ids=ids,
         events=() if event is None else (event,),
         reasons=() if reason is None else (reason,),
-        statuses=() if ids else OPEN_STATUSES,
+        statuses=() if ids else _OPEN,
     )
-    with connect(settings) as connection:
+    with _connect(settings) as connection:
         rows = chosen_exceptions(connection, choice)
-        found = _retriable(rows, by_id=bool(ids))
-        attempts = _try_again(connection, settings, found, edited, actor)
+        attempts = _try_again(connection, settings, _retriable(rows, by_id=bool(ids)), edited)
     print_table_or_json([asdict(attempt) for attempt in attempts], output)
     if not all(attempt.succeeded for attempt in attempts):
         ctx.exit(PROBLEM)
@@ -159,7 +154,6 @@ def _try_again(
     settings: Settings,
     rows: Sequence[Mapping[str, Any]],
     edited: bytes | None,
-    actor: str,
 ) -> list[Attempt]:
     records = [row for row in rows if way_out(row) is WayOut.SEND_AGAIN]
     if edited is not None and not all(_is_event(row) for row in records or rows):
@@ -168,14 +162,13 @@ def _try_again(
             "from events, so void the wrong one or insert the missing price."
         )
     attempts = [
-        resend(connection, settings.need("kafka_bootstrap_servers"), row, edited, actor)
-        for row in records
+        resend(connection, settings.need("kafka_bootstrap_servers"), row, edited) for row in records
     ]
     for attempt in attempts:
         position = attempt.became.removeprefix("sent again as ")
         say(f"If it fails again: outbox exceptions list --subject '{position}'")
     payables = [row["id"] for row in rows if way_out(row) is WayOut.POST_AGAIN]
-    return attempts + retry_and_wait(connection, payables, actor=actor)
+    return attempts + retry_and_wait(connection, payables)
 
 
 def _is_event(row: Mapping[str, Any]) -> bool:
@@ -185,8 +178,7 @@ def _is_event(row: Mapping[str, Any]) -> bool:
 @exceptions.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=click.UUID)
 @click.option("--reason", required=True, help="Why; it is kept beside the exception.")
-@by_option
-def dismiss(ids: tuple[UUID, ...], reason: str, actor: str) -> None:
+def dismiss(ids: tuple[UUID, ...], reason: str) -> None:
     """Decide that exceptions are not to be billed, or are right as they stand.
 
     Stays so unless another event is involved. Example:
@@ -194,6 +186,6 @@ def dismiss(ids: tuple[UUID, ...], reason: str, actor: str) -> None:
     """
     if not reason.strip():
         raise click.UsageError("--reason must say why.")
-    with connect(load_settings()) as connection:
-        dismiss_exceptions(connection, ids, reason.strip(), actor)
+    with _connect(load_settings()) as connection:
+        dismiss_exceptions(connection, ids, reason.strip())
     say(f"Dismissed: {', '.join(map(str, ids))}.")

@@ -1,0 +1,183 @@
+"""What a rebuild asks and changes in Kafka: topics, where they begin and end, groups' positions."""
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from operations.failures import ProblemError, UnreachableError
+from operations.output import SILENT
+from operations.reconcile.positions import KafkaPositions, Offsets, Partition
+from schemas.topics import Topic, create_missing_topics, topic_ids
+from stream_processors.engine.genesis import GENESIS_KEY, Genesis
+
+REQUEST_SECONDS = 15.0
+_POLL_SECONDS = 0.1
+_GONE_SECONDS = 60.0
+_ABSENT_GROUP = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_GROUP_ID})
+
+
+class Cluster:
+    """One Kafka. Every method raises UnreachableError where it does not answer in time."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.positions = KafkaPositions(bootstrap_servers, REQUEST_SECONDS)
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=SILENT)
+
+    def begins(self, topics: Iterable[str]) -> Offsets:
+        """Return where each partition of topics begins: the offset of the first record it holds."""
+        wanted = [TopicPartition(*partition) for partition in self.positions.ends(topics)]
+        asked = self._admin.list_offsets(
+            {partition: OffsetSpec.earliest() for partition in wanted},
+            request_timeout=REQUEST_SECONDS,
+        )
+        return {
+            (partition.topic, partition.partition): self._answer(future).offset
+            for partition, future in asked.items()
+        }
+
+    def committed(self, group: str, topics: Iterable[str]) -> Offsets:
+        """Return what a group has committed; a partition without a position is left out."""
+        wanted = [TopicPartition(*partition) for partition in self.positions.ends(topics)]
+        asked = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=REQUEST_SECONDS
+        )
+        found = self._answer(asked[group]).topic_partitions
+        return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+
+    def outside(self, group: str, topics: Sequence[str]) -> list[Partition]:
+        """Return the partitions of which a group's position is no longer, or not yet, in them."""
+        begins, ends = self.begins(topics), self.positions.ends(topics)
+        committed = self.committed(group, topics)
+        return [
+            partition
+            for partition, offset in committed.items()
+            if not begins[partition] <= offset <= ends[partition]
+        ]
+
+    def move(self, group: str, offsets: Offsets) -> None:
+        """Set a group's positions; it must have no members."""
+        wanted = [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
+        asked = self._admin.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=REQUEST_SECONDS
+        )
+        for moved in self._answer(asked[group]).topic_partitions:
+            if moved.error is not None:
+                raise ProblemError(
+                    f"The position of {group} in {moved.topic}[{moved.partition}] cannot be "
+                    f"moved: {moved.error.str()}. Is one of its members still running?"
+                )
+
+    def members(self, group: str) -> list[str]:
+        """Return who is in a group, for people: client id and host."""
+        asked = self._admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)
+        try:
+            described = asked[group].result(timeout=2 * REQUEST_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() in _ABSENT_GROUP:
+                return []
+            raise self._unreachable(error) from error
+        return [
+            f"{member.group_instance_id or member.client_id} at {member.host.lstrip('/')}"
+            for member in described.members
+        ]
+
+    def wait_until_empty(self, group: str, seconds: float) -> list[str]:
+        """Wait until a group has no members; return who is left when patience is at its end.
+
+        A member that ends keeps its place for some seconds, so that one that is restarted takes
+        it up again.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := self.members(group)) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return left
+
+    def create_missing(self, topics: Sequence[Topic], replication_factor: int = 1) -> list[str]:
+        """Make the topics of the catalogue that are not there; return their names."""
+        return create_missing_topics(
+            self.bootstrap_servers,
+            topics,
+            replication_factor=replication_factor,
+            admin=self._admin,
+        )
+
+    def replication_factor(self, topic: str) -> int:
+        """Return how many copies a topic has."""
+        [answer] = self._admin.describe_topics(
+            TopicCollection([topic]), request_timeout=REQUEST_SECONDS
+        ).values()
+        return len(self._answer(answer).partitions[0].replicas)
+
+    def ids(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return Kafka's id of each topic that is there."""
+        try:
+            return topic_ids(self._admin, names)
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+
+    def delete_topics(self, names: Collection[str]) -> None:
+        """Delete those of these topics that are there, and return once they are gone."""
+        there = list(self.ids(list(names)))
+        if not there:
+            return
+        for deletion in self._admin.delete_topics(
+            there, operation_timeout=REQUEST_SECONDS, request_timeout=REQUEST_SECONDS
+        ).values():
+            try:
+                deletion.result(timeout=2 * REQUEST_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise self._unreachable(error) from error
+        deadline = time.monotonic() + _GONE_SECONDS
+        while left := self.ids(there):
+            if time.monotonic() > deadline:
+                raise ProblemError(
+                    f"Kafka has not deleted {', '.join(left)} in {_GONE_SECONDS:.0f} s. Look at "
+                    "its log (`outbox status` names it), then run the same command again."
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def begin_changelog(self, topic: Topic, genesis: Genesis) -> None:
+        """Write the first record of each of a new changelog's partitions."""
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap_servers, "enable.idempotence": True},
+            logger=SILENT,
+        )
+        failures: list[KafkaError] = []
+        for partition in range(topic.partitions):
+            producer.produce(
+                topic.name,
+                genesis.value,
+                GENESIS_KEY,
+                partition=partition,
+                on_delivery=lambda error, _: failures.append(error) if error else None,
+            )
+        if producer.flush(2 * REQUEST_SECONDS) or failures:
+            reason = failures[0].str() if failures else "no answer"
+            raise UnreachableError(
+                f"{topic.name} could not be begun: {reason}. See `outbox status`, then run the "
+                "same command again."
+            )
+
+    def _answer(self, future: Any) -> Any:
+        try:
+            return future.result(timeout=2 * REQUEST_SECONDS)
+        except (KafkaException, TimeoutError) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(
+            f"Kafka at {self.bootstrap_servers} does not do what it was asked: {error}. See "
+            "`outbox status`; start it with `outbox up`, then run the same command again."
+        )

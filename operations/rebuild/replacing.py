@@ -1,0 +1,193 @@
+"""`outbox rebuild --replace`: the state made anew from the events, in the place of the one there.
+
+The repair for whatever makes a position untrue: a lost changelog, a truncated or replaced topic.
+It never touches the ledger: everything is said again, and the ledger ignores what it has.
+
+Killed anywhere, what it leaves is either right as it is or stops the workers with a message that
+names this command; called again, it begins anew.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from operations.actions import record_action
+from operations.failures import ProblemError
+from operations.rebuild.cluster import Cluster
+from operations.rebuild.following import Teller, follow_pipeline
+from operations.rebuild.missing_events import events_not_in_kafka
+from operations.rebuild.processes import LocalProcesses, local_processes
+from operations.reconcile.positions import Offsets, Partition
+from operations.replay.sending import send_events
+from schemas.topics import (
+    DEAD_LETTERS,
+    EVENTS_SESSION,
+    PACKAGE_FACTS_CHANGELOG,
+    PACKAGE_SESSIONS,
+    PAYABLES,
+    SESSION_FACTS_CHANGELOG,
+    TOPICS,
+)
+from stream_processors.engine.genesis import Genesis
+from stream_processors.groups import (
+    DEAD_LETTERS_GROUP,
+    PAYABLES_GROUP,
+    PROCESSORS_GROUP,
+    RECEIPTS_GROUP,
+)
+
+# Longer than a member that has ended keeps its place in its group.
+_EMPTY_SECONDS = 15.0
+# Each with the source topic that its facts are of.
+_CHANGELOGS = (
+    (SESSION_FACTS_CHANGELOG, EVENTS_SESSION),
+    (PACKAGE_FACTS_CHANGELOG, PACKAGE_SESSIONS),
+)
+_LEDGER_WRITER_READS = {
+    PAYABLES_GROUP: (PAYABLES.name,),
+    DEAD_LETTERS_GROUP: (DEAD_LETTERS.name,),
+    RECEIPTS_GROUP: tuple(topic.name for topic in TOPICS if topic.name.startswith("events.")),
+}
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('outbox rebuild'))"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What was done. `moved`: positions of the ledger writer that were in no topic any more."""
+
+    topics_made: tuple[str, ...]
+    events_sent: int
+    moved: tuple[str, ...]
+    started: tuple[str, ...]
+
+
+@contextmanager
+def only_rebuild(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection of the owner that keeps every other rebuild of this system away."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        if connection.execute(_LOCK).fetchone() != (True,):
+            raise ProblemError(
+                "Another `outbox rebuild` is at work on this system. Wait until it is done."
+            )
+        yield connection
+
+
+def replace(database_url: str, bootstrap_servers: str, actor: str, teller: Teller) -> Replacement:
+    """Make the state anew, and wait until the ledger writer has read what follows from it.
+
+    Raises ProblemError where processors run that cannot be stopped from here.
+    """
+    cluster = Cluster(bootstrap_servers)
+    with (
+        only_rebuild(database_url) as connection,
+        local_processes(bootstrap_servers) as local,
+    ):
+        _stop(cluster, local, PROCESSORS_GROUP, teller)
+        made = cluster.create_missing(TOPICS, _replication_factor(cluster))
+        if made:
+            teller.say(f"Made the topics that were not there: {', '.join(made)}.")
+        sent = _send_missing(database_url, cluster, teller)
+        moved = _move_ledger_writer(cluster, local, teller)
+        _move_processors(cluster)
+        _replace_changelogs(cluster, local)
+        teller.say("Made the changelogs anew; the state of before is dropped.")
+        record_action(
+            connection,
+            action="rebuild.replace",
+            subject=PROCESSORS_GROUP,
+            actor=actor,
+            detail={"topics_made": made, "events_sent": sent, "moved": moved},
+        )
+        started = local.start_again() if local is not None else []
+    if started:
+        teller.say(f"Started {', '.join(started)}; they read everything again.")
+        follow_pipeline(cluster.positions, PROCESSORS_GROUP, teller.report)
+    return Replacement(tuple(made), sent, tuple(moved), tuple(started))
+
+
+def _stop(cluster: Cluster, local: LocalProcesses | None, group: str, teller: Teller) -> None:
+    """Make sure that a group has no members, if need be by stopping the local stack's."""
+    if local is not None:
+        stopped = local.stop_workers() if group == PROCESSORS_GROUP else local.stop_ledger_writer()
+        teller.say(f"Stopped {', '.join(stopped)}; waiting until {group} has forgotten them.")
+    left = cluster.wait_until_empty(group, _EMPTY_SECONDS)
+    if left:
+        raise ProblemError(
+            f"{group} still has members: {'; '.join(left)}. Stop these processes (this "
+            "OUTBOX_HOME has no stack that they belong to), then run the same command again."
+        )
+
+
+def _replication_factor(cluster: Cluster) -> int:
+    """Return how many copies a topic of this Kafka has, by one that is there."""
+    there = cluster.ids([topic.name for topic in TOPICS])
+    return cluster.replication_factor(next(iter(there))) if there else 1
+
+
+def _send_missing(database_url: str, cluster: Cluster, teller: Teller) -> int:
+    """Send the events again that their topic no longer holds; return how many."""
+
+    def report(done: int, total: int) -> None:
+        teller.report("Looking for events that Kafka no longer has", done, total)
+
+    with (
+        psycopg.connect(database_url) as connection,
+        events_not_in_kafka(connection, cluster, report) as events,
+    ):
+        sent = send_events(cluster.bootstrap_servers, events, "rebuild")
+    teller.say(f"Sent {sent} events again that {EVENTS_SESSION.name} no longer held.")
+    return sent
+
+
+def _move_ledger_writer(
+    cluster: Cluster, local: LocalProcesses | None, teller: Teller
+) -> list[str]:
+    """Move the ledger writer's positions that are in no topic any more to where it begins."""
+    moved = []
+    for group, topics in _LEDGER_WRITER_READS.items():
+        if not cluster.outside(group, topics):
+            continue
+        _stop(cluster, local, group, teller)
+        outside = cluster.outside(group, topics)
+        begins = cluster.begins(topics)
+        if outside:
+            cluster.move(group, {partition: begins[partition] for partition in outside})
+        for partition in outside:
+            moved.append(f"{group}: {_named(partition)} to {begins[partition]}")
+            teller.say(f"Moved {moved[-1]}: its position was no longer in the topic.")
+    return moved
+
+
+def _move_processors(cluster: Cluster) -> None:
+    """Let the processors read the events from their beginning.
+
+    What the sessions agent told the packages agent before, it says again: that is passed over.
+    """
+    offsets: Offsets = {
+        **cluster.begins([EVENTS_SESSION.name]),
+        **cluster.positions.ends([PACKAGE_SESSIONS.name]),
+    }
+    cluster.move(PROCESSORS_GROUP, offsets)
+
+
+def _replace_changelogs(cluster: Cluster, local: LocalProcesses | None) -> None:
+    """Delete the changelogs and begin new ones, which say that a person wanted it so."""
+    copies = _replication_factor(cluster)
+    changelogs = [changelog for changelog, _ in _CHANGELOGS]
+    cluster.delete_topics([changelog.name for changelog in changelogs])
+    cluster.create_missing(changelogs, copies)
+    rebuilt_at = datetime.now(UTC).isoformat(timespec="seconds")
+    ids = cluster.ids([source.name for _, source in _CHANGELOGS])
+    for changelog, source in _CHANGELOGS:
+        cluster.begin_changelog(changelog, Genesis(ids[source.name], rebuilt_at))
+    if local is not None:
+        local.drop_state()
+
+
+def _named(partition: Partition) -> str:
+    topic, number = partition
+    return f"{topic}[{number}]"

@@ -1,0 +1,201 @@
+"""What makes a position untrue stops the worker aloud, and `outbox rebuild --replace` mends it."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from infra.local.credentials import load_credentials
+from infra.local.layout import project_directory
+from infra.local.supervision import Supervisor
+from schemas.topics import (
+    EVENTS_SESSION,
+    PACKAGE_FACTS_CHANGELOG,
+    SESSION_FACTS_CHANGELOG,
+    create_missing_topics,
+)
+from tests.end_to_end.books import Books, wait_until
+from tests.integration.kafka_topics import Topics
+from tests.running_stack import RunningStack, command_environment, outbox_command
+
+
+@pytest.fixture
+def topics(stack: RunningStack) -> Topics:
+    return Topics(stack.address("kafka_bootstrap_servers"))
+
+
+@contextmanager
+def stopped(stack: RunningStack, *names: str) -> Iterator[None]:
+    """Stop processes of the stack; start them again."""
+    credentials = load_credentials(stack.layout.secrets)
+    assert credentials is not None
+    supervisor = Supervisor(stack.layout, credentials.supervisor)
+    supervisor.stop(names, 30)
+    try:
+        yield
+    finally:
+        for name in names:
+            supervisor.start(name)
+
+
+@contextmanager
+def told(stack: RunningStack, name: str, words: str) -> Iterator[None]:
+    """What is done here makes a process end, say so and name the command; it is red then."""
+    log = stack.layout.log(name)
+    before = log.stat().st_size
+    yield
+    wait_until(
+        f"{name} says {words}",
+        lambda: log.read_bytes()[before:].decode(errors="replace"),
+        is_so=lambda text: words in text and "`outbox rebuild --replace`" in text,
+    )
+    assert not stack.processes()[name].healthy
+
+
+def replaced(books: Books) -> dict[str, Any]:
+    """Repair as an operator does; return what the verb says it did."""
+    code, out, err = books.stack.outbox("rebuild", "--replace", "--output", "json", timeout=240)
+    assert code == 0, err
+    assert "Run `outbox reconcile`" in err
+    wait_until(
+        "the worker is healthy",
+        lambda: books.stack.processes()["worker-1"],
+        is_so=lambda process: process.healthy,
+    )
+    done: dict[str, Any] = json.loads(out)
+    return done
+
+
+def wait_for_receipts(books: Books, count: int) -> None:
+    wait_until(
+        f"{count} events are in Kafka",
+        lambda: books.rows(
+            "SELECT 1 FROM domain_events JOIN domain_event_deliveries ON event_id = id "
+            "WHERE aggregate_id LIKE %s",
+            f"{books.name}-%",
+        ),
+        is_so=lambda rows: len(rows) >= count,
+    )
+
+
+def ends(topics: Topics, topic: str) -> dict[int, int]:
+    admin = AdminClient(topics.settings)
+    wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(4)}
+    return {
+        partition.partition: future.result(20).offset
+        for partition, future in admin.list_offsets(wanted).items()
+    }
+
+
+def paid(books: Books) -> list[str]:
+    return sorted(session for bill in books.bills() for session in bill["session_ids"])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("changelog", [SESSION_FACTS_CHANGELOG, PACKAGE_FACTS_CHANGELOG])
+def test_a_deleted_changelog_is_told_and_made_anew_with_every_fact(
+    books: Books, topics: Topics, changelog: Any
+) -> None:
+    for number in range(2):
+        books.insert(books.course(f"s{number}", 3))
+    books.evaluate("early")
+    wait_for_receipts(books, 3)
+    with told(books.stack, "worker-1", "does not exist"), stopped(books.stack, "worker-1"):
+        topics.delete(changelog.name)
+
+    done = replaced(books)
+
+    assert done["events_sent"] == 0
+    assert done["started"] == ["worker-1"]
+    books.insert(books.course("s2", 3))
+    books.insert(books.completed("early", requiredEvaluation=True))
+    books.wait_for_bills(2)
+    assert paid(books) == sorted(books.id(noun) for noun in ("early", "s0", "s1", "s2"))
+
+
+@pytest.mark.timeout(300)
+def test_events_removed_unread_are_told_and_sent_again(books: Books, topics: Topics) -> None:
+    """The ledger writer is stopped too: its receipts' position is outside the topic then."""
+    books.insert(books.course("s0", 3))
+    books.insert(books.completed("before"))
+    books.wait_for_bills(1)
+    with (
+        told(books.stack, "worker-1", "events between were removed"),
+        stopped(books.stack, "worker-1", "ledger-writer"),
+    ):
+        before = ends(topics, EVENTS_SESSION.name)
+        books.insert(books.course("s1", 3))
+        books.insert(books.course("s2", 3))
+        books.insert(books.completed("during"))
+        wait_until(
+            "they are in Kafka",
+            lambda: sum(ends(topics, EVENTS_SESSION.name).values()),
+            is_so=lambda end: end >= sum(before.values()) + 3,
+        )
+        for number, end in ends(topics, EVENTS_SESSION.name).items():
+            topics.truncate(EVENTS_SESSION.name, end, number)
+
+    done = replaced(books)
+
+    assert done["events_sent"] >= 5
+    assert any("outbox-ledger-receipts" in moved for moved in done["moved"])
+    books.wait_for_bills(3)
+    assert paid(books) == sorted(books.id(n) for n in ("before", "during", "s0", "s1", "s2"))
+    assert len(books.bills()) == 3
+    wait_for_receipts(books, 5)
+
+
+@pytest.mark.timeout(300)
+def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_filled_again(
+    books: Books, topics: Topics
+) -> None:
+    books.insert(books.course("s0", 3))
+    books.insert(books.completed("before"))
+    books.wait_for_bills(1)
+    with (
+        told(books.stack, "worker-1", "deleted and made anew"),
+        stopped(books.stack, "worker-1"),
+    ):
+        books.insert(books.course("s1", 3))
+        books.insert(books.completed("during"))
+        wait_for_receipts(books, 4)
+        topics.delete(EVENTS_SESSION.name)
+        create_missing_topics(topics.bootstrap_servers)
+
+    done = replaced(books)
+
+    assert done["events_sent"] >= 4
+    books.insert(books.course("s2", 3))
+    books.wait_for_bills(3)
+    assert paid(books) == sorted(books.id(n) for n in ("before", "during", "s0", "s1", "s2"))
+    assert len(books.bills()) == 3
+
+
+def test_workers_that_it_cannot_stop_are_named_and_nothing_is_changed(
+    books: Books, topics: Topics, tmp_path: Path
+) -> None:
+    before = topics.committed("outbox-billing", EVENTS_SESSION.name)
+    finished = subprocess.run(
+        outbox_command("rebuild", "--replace"),
+        env={
+            **command_environment(books.stack.layout),
+            "OUTBOX_HOME": str(tmp_path),
+            "OUTBOX_DATABASE_URL": books.stack.address("database_url"),
+            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": "localhost:" + topics.bootstrap_servers.split(":")[1],
+        },
+        cwd=project_directory(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 1, finished.stderr
+    assert "still has members: worker-1 at 127.0.0.1" in finished.stderr
+    assert topics.committed("outbox-billing", EVENTS_SESSION.name) == before
+    assert books.stack.processes()["worker-1"].healthy
