@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -76,3 +76,24 @@ def record_action(
     if identity is None:
         raise TypeError("INSERT … RETURNING id gave no row")
     return identity
+
+
+def record_actions_on_exceptions(
+    connection: psycopg.Connection[Any],
+    action: str,
+    exceptions: Sequence[Mapping[str, Any]],
+    *,
+    actor: str | None,
+    reason: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Record one act on each of several rows of billing_exceptions, under its subject."""
+    for row in exceptions:
+        record_action(
+            connection,
+            actor=actor,
+            action=action,
+            subject=row["subject"],
+            reason=reason,
+            detail={"exception_id": row["id"], "exception_reason": row["reason"], **(detail or {})},
+        )

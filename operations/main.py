@@ -29,7 +29,7 @@ VERBS = {
     ),
     "history": Verb("operations.history", "history", "Show what became of each event."),
     "exceptions": Verb(
-        "operations.exceptions", "exceptions", "List, retry and dismiss what could not be billed."
+        "operations.exceptions", "exceptions", "List, retry and decide what could not be billed."
     ),
     "ledger": Verb("operations.ledger", "ledger", "List, reverse, correct and verify entries."),
     "reconcile": Verb(

@@ -1,4 +1,4 @@
-"""The verbs: list, show, retry, dismiss."""
+"""The verbs list, show, retry and dismiss; resolve is in deciding.py."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 import psycopg
 
+from operations.actions import by_option
 from operations.exceptions.dismissing import dismiss_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.exceptions.retrying import Attempt, resend, retry_and_wait
@@ -26,16 +27,17 @@ _COLUMNS = (
     "id", "reason", "status", "subject", "source_event_id", "attempts", "first_failed_at",
     "overdue", "last_error",
 )  # fmt: skip
-_OPEN = ("retrying", "failed")
+OPEN_STATUSES = ("retrying", "failed")
 
 
-def _connect(settings: Settings) -> psycopg.Connection:
+def connect(settings: Settings) -> psycopg.Connection:
+    """Connect as the owner of the tables."""
     return psycopg.connect(settings.need("database_url"), autocommit=True, connect_timeout=10)
 
 
 @click.group()
 def exceptions() -> None:
-    """Show what could not be billed, try it again, or dismiss it."""
+    """Show what could not be billed; try it again, decide it, or dismiss it."""
 
 
 @exceptions.command("list")
@@ -56,7 +58,7 @@ def list_exceptions(
     Example: outbox exceptions list --status failed --reason price_missing
     """
     choice = Choice(statuses=statuses, reasons=reasons, subject=subject, overdue=overdue)
-    with _connect(load_settings()) as connection:
+    with connect(load_settings()) as connection:
         rows = chosen_exceptions(connection, choice)
     print_table_or_json(rows, output, _COLUMNS)
 
@@ -66,7 +68,7 @@ def list_exceptions(
 @output_option
 def show(exception_id: UUID, output: str) -> None:
     """Show all of one exception, with the record that could not be billed."""
-    with _connect(load_settings()) as connection:
+    with connect(load_settings()) as connection:
         (row,) = chosen_exceptions(connection, Choice(ids=[exception_id]))
     if output == "json":
         click.echo(as_json(row))
@@ -88,6 +90,7 @@ def show(exception_id: UUID, output: str) -> None:
     type=click.File("rb"),
     help="Send this JSON instead of the record's own value (one exception of an event only).",
 )
+@by_option
 @output_option
 @click.pass_context
 def retry(  # noqa: PLR0913 - one parameter an option
@@ -98,6 +101,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     reason: str | None,
     everything: bool,
     edit_value: BinaryIO | None,
+    actor: str,
     output: str,
 ) -> None:
     """Try exceptions again, wait up to 10 s, and print what became of each.
@@ -117,11 +121,12 @@ def retry(  # noqa: PLR0913 - one parameter an option
         ids=ids,
         events=() if event is None else (event,),
         reasons=() if reason is None else (reason,),
-        statuses=() if ids else _OPEN,
+        statuses=() if ids else OPEN_STATUSES,
     )
-    with _connect(settings) as connection:
+    with connect(settings) as connection:
         rows = chosen_exceptions(connection, choice)
-        attempts = _try_again(connection, settings, _retriable(rows, by_id=bool(ids)), edited)
+        found = _retriable(rows, by_id=bool(ids))
+        attempts = _try_again(connection, settings, found, edited, actor)
     print_table_or_json([asdict(attempt) for attempt in attempts], output)
     if not all(attempt.succeeded for attempt in attempts):
         ctx.exit(PROBLEM)
@@ -154,6 +159,7 @@ def _try_again(
     settings: Settings,
     rows: Sequence[Mapping[str, Any]],
     edited: bytes | None,
+    actor: str,
 ) -> list[Attempt]:
     records = [row for row in rows if way_out(row) is WayOut.SEND_AGAIN]
     if edited is not None and not all(_is_event(row) for row in records or rows):
@@ -162,13 +168,14 @@ def _try_again(
             "from events, so void the wrong one or insert the missing price."
         )
     attempts = [
-        resend(connection, settings.need("kafka_bootstrap_servers"), row, edited) for row in records
+        resend(connection, settings.need("kafka_bootstrap_servers"), row, edited, actor)
+        for row in records
     ]
     for attempt in attempts:
         position = attempt.became.removeprefix("sent again as ")
         say(f"If it fails again: outbox exceptions list --subject '{position}'")
     payables = [row["id"] for row in rows if way_out(row) is WayOut.POST_AGAIN]
-    return attempts + retry_and_wait(connection, payables)
+    return attempts + retry_and_wait(connection, payables, actor=actor)
 
 
 def _is_event(row: Mapping[str, Any]) -> bool:
@@ -178,7 +185,8 @@ def _is_event(row: Mapping[str, Any]) -> bool:
 @exceptions.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=click.UUID)
 @click.option("--reason", required=True, help="Why; it is kept beside the exception.")
-def dismiss(ids: tuple[UUID, ...], reason: str) -> None:
+@by_option
+def dismiss(ids: tuple[UUID, ...], reason: str, actor: str) -> None:
     """Decide that exceptions are not to be billed, or are right as they stand.
 
     Stays so unless another event is involved. Example:
@@ -186,6 +194,6 @@ def dismiss(ids: tuple[UUID, ...], reason: str) -> None:
     """
     if not reason.strip():
         raise click.UsageError("--reason must say why.")
-    with _connect(load_settings()) as connection:
-        dismiss_exceptions(connection, ids, reason.strip())
+    with connect(load_settings()) as connection:
+        dismiss_exceptions(connection, ids, reason.strip(), actor)
     say(f"Dismissed: {', '.join(map(str, ids))}.")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import psycopg
 
+from operations.actions import record_actions_on_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.failures import ProblemError
 
@@ -16,7 +17,10 @@ _DISMISS = """
 
 
 def dismiss_exceptions(
-    connection: psycopg.Connection, exceptions: Sequence[UUID], reason: str
+    connection: psycopg.Connection,
+    exceptions: Sequence[UUID],
+    reason: str,
+    actor: str | None = None,
 ) -> None:
     """Dismiss all of them or none. Raises ProblemError where one is unknown or resolved."""
     with connection.transaction():
@@ -33,3 +37,6 @@ def dismiss_exceptions(
                 "Nothing was done; leave them out."
             )
         connection.execute(_DISMISS, {"ids": list(exceptions), "reason": reason})
+        record_actions_on_exceptions(
+            connection, "exceptions.dismiss", rows, actor=actor, reason=reason
+        )

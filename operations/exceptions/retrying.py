@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import dict_row
 
+from operations.actions import record_actions_on_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.exceptions.resending import send_again, stored_record
 
@@ -19,7 +21,7 @@ _RETRY_NOW = """
     UPDATE billing_exceptions
     SET status = 'retrying', next_attempt_at = clock_timestamp()
     WHERE id = ANY(%(ids)s) AND status <> 'resolved'
-    RETURNING id, attempts
+    RETURNING id, attempts, reason, subject
 """
 _LOCK = """
     SELECT record FROM billing_exceptions WHERE id = %(id)s AND status <> 'resolved' FOR UPDATE
@@ -51,6 +53,7 @@ def retry_and_wait(
     connection: psycopg.Connection[Any],
     exceptions: Sequence[UUID],
     wait_seconds: float = WAIT_SECONDS,
+    actor: str | None = None,
 ) -> list[Attempt]:
     """Let the ledger writer post payables again now; return what became of each.
 
@@ -59,7 +62,24 @@ def retry_and_wait(
     """
     if not exceptions:
         return []
-    tried: dict[UUID, int] = dict(connection.execute(_RETRY_NOW, {"ids": list(exceptions)}))
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        retried = cursor.execute(_RETRY_NOW, {"ids": list(exceptions)}).fetchall()
+        record_actions_on_exceptions(connection, "exceptions.retry", retried, actor=actor)
+    return wait_for_attempts(
+        connection, {row["id"]: row["attempts"] for row in retried}, exceptions, wait_seconds
+    )
+
+
+def wait_for_attempts(
+    connection: psycopg.Connection[Any],
+    tried: Mapping[UUID, int],
+    exceptions: Sequence[UUID],
+    wait_seconds: float = WAIT_SECONDS,
+) -> list[Attempt]:
+    """Wait until the ledger writer has tried `exceptions` once more; return what became of each.
+
+    `tried`: how often each had been tried before.
+    """
     deadline = time.monotonic() + wait_seconds
     while True:
         rows = chosen_exceptions(connection, Choice(ids=exceptions))
@@ -94,6 +114,7 @@ def resend(
     bootstrap_servers: str,
     row: Mapping[str, Any],
     edited_value: bytes | None = None,
+    actor: str | None = None,
 ) -> Attempt:
     """Send the record of an exception to its topic again, and resolve the exception.
 
@@ -106,4 +127,11 @@ def resend(
             return Attempt(row["id"], row["reason"], row["subject"], "resolved: meanwhile")
         position = send_again(bootstrap_servers, stored_record(locked[0]), edited_value)
         connection.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
+        record_actions_on_exceptions(
+            connection,
+            "exceptions.retry",
+            [row],
+            actor=actor,
+            detail={"sent_again_as": position, "edited": edited_value is not None},
+        )
     return Attempt(row["id"], row["reason"], row["subject"], f"sent again as {position}")

@@ -24,16 +24,22 @@ def way_out(row: Mapping[str, Any]) -> WayOut:
     """Return how a row of billing_exceptions can be tried again.
 
     A payable is posted again by the ledger writer; the bytes of a Kafka record are sent again to
-    its topic; a conflict stays one however often it is tried.
+    its topic; a conflict stays one however often it is tried, but for the excess session that a
+    person decided to bill singly: its exception holds that payable.
     """
     record = row["record"] or {}
-    if row["reason"] in CONFLICTS:
+    if row["reason"] in CONFLICTS and not billed_singly(row):
         return WayOut.REFUSED
     if "payable" in record:
         return WayOut.POST_AGAIN
     if "topic" in record:
         return WayOut.SEND_AGAIN
     return WayOut.REFUSED
+
+
+def billed_singly(row: Mapping[str, Any]) -> bool:
+    """Whether a person decided to bill the excess session that this exception is about."""
+    return row["reason"] == "package_exceeded" and "payable" in (row["record"] or {})
 
 
 def refusal(row: Mapping[str, Any]) -> str | None:
@@ -49,10 +55,15 @@ def refusal(row: Mapping[str, Any]) -> str | None:
     what = CONFLICTS.get(row["reason"])
     if what is None:
         return f"Exception {row['id']} holds nothing that could be tried again: {instead}."
-    void = "void the wrong event (insert services.session.voided with its id and the reason)"
+    decide = (
+        f"`outbox exceptions resolve --void {row['source_event_id']} --reason …` if it is wrong"
+    )
     if row["reason"] == "ledger_conflict":
-        void = "reverse or correct the entry if it is wrong"
+        decide = "`outbox ledger correct` or `reverse` if the entry is wrong"
+    elif row["reason"] == "package_exceeded":
+        decide += f", bill its session by itself with `outbox exceptions resolve {row['id']} "
+        decide += "--bill-singly --reason …`"
     return (
         f"Exception {row['id']} is a {row['reason']} of {row['subject']}: {what}, and trying "
-        f"again cannot change that. Either {void}, or {instead}."
+        f"again cannot change that. Decide: {decide}, or {instead}."
     )

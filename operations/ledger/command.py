@@ -140,14 +140,13 @@ def correct_verb(
     output: str,
     **by_hand: Any,
 ) -> None:
-    r"""Take an entry back and post what is right instead, both or neither.
+    """Take an entry back and post what is right instead, both or neither.
 
     What is right is what the events say in the open ledger_conflict of its session or package, else
     what the entry says, at the price that is in force now for that time; each can be said by hand.
 
-    \b
-    Examples: outbox ledger correct 0b5e… --reason "the price was backdated" --dry-run
-              outbox ledger correct 0b5e… --reason "agreed by mail" --amount-minor 9000
+    Examples: outbox ledger correct 0b5e… --reason "the price was backdated" --dry-run; outbox
+    ledger correct 0b5e… --reason "agreed by mail" --amount-minor 9000
     """
     currency = by_hand["currency"]
     if currency is not None and by_hand["amount_minor"] is None:

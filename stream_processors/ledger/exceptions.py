@@ -71,7 +71,10 @@ _WITHDRAW = """
     UPDATE billing_exceptions
     SET status = 'resolved', basis = %(basis)s,
         resolution = CASE WHEN status = 'resolved' THEN resolution
-                          ELSE 'withdrawn: ' || %(error)s END
+                          ELSE 'withdrawn: ' || %(error)s END,
+        -- What a person decided to bill was not posted yet, and is not to be.
+        record = CASE WHEN status <> 'resolved' AND record ? 'payable' THEN record - 'payable'
+                      ELSE record END
     WHERE id = %(id)s AND basis <= %(basis)s AND status <> 'dismissed'
 """
 

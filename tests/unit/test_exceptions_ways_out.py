@@ -14,6 +14,7 @@ def row(reason: str, record: dict[str, Any] | None, status: str = "failed") -> d
         "reason": reason,
         "status": status,
         "subject": "s",
+        "source_event_id": uuid.UUID(int=8),
         "resolution": "posted",
         "record": record,
     }
@@ -35,10 +36,18 @@ def test_the_bytes_of_a_record_are_sent_again(reason: str) -> None:
 
 @pytest.mark.parametrize("reason", CONFLICTS)
 def test_a_conflict_is_refused_with_what_a_person_can_do(reason: str) -> None:
-    said = refusal(row(reason, {"payable": {}}))
+    said = refusal(row(reason, {"payable": {}} if reason == "ledger_conflict" else {}))
     assert said is not None
     assert f"outbox exceptions dismiss {uuid.UUID(int=7)}" in said
-    assert ("reverse or correct" if reason == "ledger_conflict" else "void the wrong event") in said
+    way = "outbox ledger correct" if reason == "ledger_conflict" else f"--void {uuid.UUID(int=8)}"
+    assert way in said
+    assert ("--bill-singly" in said) == (reason == "package_exceeded")
+
+
+def test_an_excess_session_that_a_person_decided_to_bill_is_posted_again() -> None:
+    exception = row("package_exceeded", {"session_id": "s", "payable": {}})
+    assert way_out(exception) is WayOut.POST_AGAIN
+    assert refusal(exception) is None
 
 
 def test_what_is_resolved_or_empty_is_not_tried_again() -> None:

@@ -1,0 +1,133 @@
+"""The verb resolve: a conflict's way out is a person's decision, which the pipeline carries out."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import click
+import psycopg
+
+from operations.actions import by_option
+from operations.exceptions.billing_singly import bill_singly
+from operations.exceptions.command import OPEN_STATUSES, connect
+from operations.exceptions.listing import Choice, chosen_exceptions
+from operations.exceptions.retrying import wait_for_attempts
+from operations.exceptions.voiding import Void, open_exceptions, void_event
+from operations.failures import PROBLEM
+from operations.output import as_json, output_option, print_table, print_table_or_json, say
+from operations.settings import load_settings
+
+_WAIT_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+_COLUMNS = ("id", "reason", "subject", "status", "resolution", "last_error")
+_RECEIPT = "SELECT FROM recorded_events WHERE id = %s AND published_at IS NOT NULL"
+# What stands and pays a session, and whether any event still says that it was held.
+_PAID = """
+    SELECT entry.id, EXISTS (
+        SELECT FROM counting_session_event(paid.session_id, 'services.session.completed')
+    )
+    FROM ledger_entry_sessions AS paid
+    JOIN mentor_payable_ledgers AS entry ON entry.id = paid.entry_id
+    WHERE paid.session_id = %s
+      AND NOT EXISTS (SELECT FROM mentor_payable_ledgers WHERE reverses = entry.id)
+"""
+
+
+@click.command()
+@click.argument("exception_id", metavar="[ID]", required=False, type=click.UUID)
+@click.option("--void", "event", metavar="EVENT", type=click.UUID, help="This event is wrong.")
+@click.option(
+    "--bill-singly", "singly", is_flag=True, help="Bill a session beyond its package by itself."
+)
+@click.option("--reason", required=True, help="Why; it is kept with the decision.")
+@by_option
+@output_option
+@click.pass_context
+def resolve(  # noqa: PLR0913 - one parameter an option
+    ctx: click.Context,
+    *,
+    exception_id: UUID | None,
+    event: UUID | None,
+    singly: bool,
+    reason: str,
+    actor: str,
+    output: str,
+) -> None:
+    """Decide a conflict: void the event that is wrong, or bill an excess session by itself.
+
+    A void is an event as any other (services.session.voided): everything is decided anew as if the
+    voided one were absent. Waits up to 10 s and prints what became of the exceptions; exit code 1
+    if one is still open.
+
+    Examples: outbox exceptions resolve --void 01890a… --reason "entered twice"; outbox exceptions
+    resolve 0b5e… --bill-singly --reason "an extra lesson"
+    """
+    if (event is None) == (not singly):
+        raise click.UsageError("Say --void EVENT, or ID --bill-singly; one of the two.")
+    if singly != (exception_id is not None):
+        raise click.UsageError(
+            "--bill-singly is for the ID of an exception; --void names the event and no exception."
+        )
+    if not reason.strip():
+        raise click.UsageError("--reason must say why.")
+    with connect(load_settings()) as connection:
+        if exception_id is not None:
+            done = _bill(connection, exception_id, actor, reason.strip(), output)
+        elif event is not None:
+            void = void_event(connection, event, actor=actor, reason=reason.strip())
+            done = _carried_out(connection, void, output)
+    if not done:
+        ctx.exit(PROBLEM)
+
+
+def _bill(
+    connection: psycopg.Connection[Any], exception_id: UUID, actor: str, reason: str, output: str
+) -> bool:
+    """Print what became of the exception; return whether the session is billed."""
+    payable, attempts = bill_singly(connection, exception_id, actor=actor, reason=reason)
+    (attempt,) = wait_for_attempts(connection, {exception_id: attempts}, [exception_id])
+    row = {**asdict(attempt), "session_id": payable.session_id, "ledger_id": payable.ledger_id}
+    print_table_or_json([row], output)
+    if not attempt.succeeded:
+        say(
+            f"It is decided, and not posted yet. After its cause is mended: `outbox exceptions "
+            f"retry {exception_id}`."
+        )
+    return attempt.succeeded
+
+
+def _carried_out(connection: psycopg.Connection[Any], void: Void, output: str) -> bool:
+    """Wait for the pipeline, print what is open or was resolved; return whether nothing is open."""
+    say(
+        f"Event {void.voided_event_id} of session {void.session_id} counts as absent: event "
+        f"{void.event_id} says so."
+    )
+    _wait(connection, void)
+    concerned = {*void.exceptions, *open_exceptions(connection, void.session_id)}
+    rows = chosen_exceptions(connection, Choice(ids=sorted(concerned))) if concerned else []
+    if output == "json":
+        click.echo(as_json({**asdict(void), "exceptions": rows}))
+    elif rows:
+        print_table(rows, _COLUMNS)
+    else:
+        say("No exception is about this session.")
+    for entry, still_held in connection.execute(_PAID, [void.session_id]):
+        if not still_held:
+            say(
+                f"Ledger entry {entry} still pays session {void.session_id}, which no event says "
+                f"was held: take it back with `outbox ledger reverse {entry} --reason …`."
+            )
+    return all(row["status"] not in OPEN_STATUSES for row in rows)
+
+
+def _wait(connection: psycopg.Connection[Any], void: Void) -> None:
+    """Wait until the void was delivered and no exception of before is open, or 10 s."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if connection.execute(_RECEIPT, [void.event_id]).fetchone() is not None and not (
+            {*void.exceptions} & {*open_exceptions(connection, void.session_id)}
+        ):
+            return
+        time.sleep(_POLL_SECONDS)
+    say("Not all is decided anew after 10 s: see whether the processors run (`outbox status`).")
