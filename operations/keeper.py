@@ -4,6 +4,9 @@ Kafka Connect never starts a failed task again, not even one that only met its d
 restart. This process does, without limit, and through the same check as every other start: a
 connector whose slot lost its place stays down, and this process is unhealthy until a person acts.
 
+A connector that runs and whose slot nobody reads has lost its link to PostgreSQL. Debezium tries
+again by itself, without end and without a word of it in its state, so this process is unhealthy.
+
 A connector that is stopped was being started when whoever did so died or lost its database: no
 verb leaves it so. It is started too, but only when it stayed so for longer than a verb takes.
 """
@@ -18,7 +21,7 @@ import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from connectors.apply import PAUSED, STOPPED, Site, overview, start, start_if_failed
+from connectors.apply import PAUSED, STOPPED, Overview, Site, overview, start, start_if_failed
 from connectors.errors import ConnectorError
 from connectors.plan import RUNNING
 from operations.connector_sites import connector_sites
@@ -28,6 +31,8 @@ from stream_processors.engine.logs import set_up_logs
 LOOK_SECONDS = 2.0
 START_SECONDS = 30.0
 STOPPED_SECONDS = 30.0
+# A task that starts, or that a server's restart broke off, reads again within these.
+UNREAD_SECONDS = 5.0
 # Running, or idling because a person said so.
 CONTENT = (RUNNING, PAUSED)
 
@@ -51,6 +56,7 @@ class Keeper:
     looked: bool = False
     faults: dict[str, str] = field(default_factory=dict)
     stopped_since: dict[str, float] = field(default_factory=dict)
+    unread_since: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Look every two seconds until `stopping` is set."""
@@ -85,8 +91,22 @@ class Keeper:
             self._note(name, seen.fault)
         elif seen.status is None or not any(seen.status.is_all(state) for state in CONTENT):
             self._note(name, "is not running: see `outbox connectors status`")
+        elif seen.status.is_all(RUNNING) and self._is_unread(name, seen):
+            self._note(
+                name,
+                f"runs, but nobody has read its slot {seen.source.slot_name} for more than "
+                f"{UNREAD_SECONDS:.0f} s: see what is between Kafka Connect and PostgreSQL",
+            )
         else:
             self.faults.pop(name, None)
+
+    def _is_unread(self, name: str, seen: Overview) -> bool:
+        """Whether nobody has read the slot of a running connector for longer than is usual."""
+        if seen.healthy:
+            self.unread_since.pop(name, None)
+            return False
+        since = self.unread_since.setdefault(name, time.monotonic())
+        return time.monotonic() - since > UNREAD_SECONDS
 
     def _start_if_left_stopped(self, site: Site) -> bool:
         name = site.definition.name

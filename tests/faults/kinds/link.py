@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tests.faults.site import Site
 
 _CONNECTED_SECONDS = 120.0
+_SEEN_SECONDS = 18.0
 
 
 def _passing_through(site: Site) -> int:
@@ -31,7 +32,11 @@ def _cut(site: Site) -> Outcome:
     site.proxy.cut()
     seconds = pause(site, 5, 25)
     site.proxy.heal()
-    return Outcome(f"{connections} connections cut, new ones refused for {seconds:.1f} s")
+    # The keeper gives a connector 5 s to read again.
+    return Outcome(
+        f"{connections} connections cut, new ones refused for {seconds:.1f} s",
+        red=seconds > _SEEN_SECONDS or None,
+    )
 
 
 def _dropped(site: Site) -> Outcome:

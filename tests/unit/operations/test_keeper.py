@@ -1,0 +1,56 @@
+"""The connector keeper's eye for a connector that runs and reads nothing."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connectors.apply import Overview, Site
+from connectors.client import ConnectClient, ConnectorStatus, Task
+from connectors.definition import load_definitions
+from connectors.position import Slot, Source
+from operations import keeper
+from operations.keeper import UNREAD_SECONDS, Keeper
+
+
+def seen(state: str, *, read: bool) -> Overview:
+    slot = Slot("outbox_events", "pgoutput", read, 1, 1, "reserved", None, 1)
+    task = Task(0, state, "worker", "")
+    status = ConnectorStatus(state, "worker", "", (task,))
+    return Overview("outbox-events", status, Source("outbox_events", "p", slot, None), 1, None)
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Overview, float], dict[str, str]]:
+    """Let a keeper look at a connector at a time; its faults after it."""
+    with ConnectClient("http://127.0.0.1:1") as client:
+        definition = load_definitions(Path("/secrets"))[0]
+    site, looking = Site(client, definition, "postgresql://"), Keeper()
+
+    def look(overview: Overview, at_seconds: float) -> dict[str, str]:
+        monkeypatch.setattr(keeper, "start_if_failed", lambda _: False)
+        monkeypatch.setattr(Keeper, "_start_if_left_stopped", lambda *_: False)
+        monkeypatch.setattr(keeper, "overview", lambda _: overview)
+        monkeypatch.setattr(time, "monotonic", lambda: at_seconds)
+        looking._look_at(site)
+        return looking.faults
+
+    return look
+
+
+def test_a_connector_that_runs_and_reads_nothing_for_long_is_a_fault_until_it_reads_again(
+    look: Callable[[Overview, float], dict[str, str]],
+) -> None:
+    assert look(seen("RUNNING", read=False), 100.0) == {}
+    (fault,) = look(seen("RUNNING", read=False), 101 + UNREAD_SECONDS).values()
+    assert "nobody has read its slot outbox_events" in fault
+    assert look(seen("RUNNING", read=True), 110.0) == {}
+    assert look(seen("RUNNING", read=False), 111.0) == {}, "it counts anew"
+
+
+def test_a_paused_connector_rightly_reads_nothing(
+    look: Callable[[Overview, float], dict[str, str]],
+) -> None:
+    assert look(seen("PAUSED", read=False), 100.0) == {}
+    assert look(seen("PAUSED", read=False), 200.0) == {}
