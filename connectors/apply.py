@@ -92,7 +92,9 @@ def apply(site: Site) -> Action:
     name = site.definition.name
     action = plan_site(site)
     if action.kind is ActionKind.NOTHING:
-        _refuse_fault(read(site), _stored(site))
+        # It runs: read later than the end of the WAL, its position could lie beyond that.
+        stored = _stored(site)
+        _refuse_fault(read(site), stored)
         _wait_until_it_reads(site)
         return action
     if action.kind is ActionKind.CREATE:

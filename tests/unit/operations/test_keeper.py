@@ -13,9 +13,11 @@ from connectors.position import Slot, Source
 from operations import keeper
 from operations.keeper import UNREAD_SECONDS, Keeper
 
+NAME = "outbox_events"
+
 
 def seen(state: str, *, read: bool) -> Overview:
-    slot = Slot("outbox_events", "pgoutput", read, 1, 1, "reserved", None, 1)
+    slot = Slot(NAME, "pgoutput", read, 1, 1, "reserved", None, 1)
     task = Task(0, state, "worker", "")
     status = ConnectorStatus(state, "worker", "", (task,))
     return Overview("outbox-events", status, Source("outbox_events", "p", slot, None), 1, None)
