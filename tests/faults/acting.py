@@ -232,3 +232,16 @@ def pause(site: Site, shortest_seconds: float, longest_seconds: float) -> float:
     seconds = site.random.uniform(shortest_seconds, longest_seconds)
     time.sleep(seconds)
     return seconds
+
+
+def through_the_proxy(site: Site) -> int:
+    """Return how many connections the proxy has; a connector that goes round it is sent back."""
+    if not site.proxy.connections:
+        point_connector_at_proxy(site)
+        verb(site, "connectors", "restart")
+    return wait_until(
+        "the connector reads through the proxy",
+        lambda: site.proxy.connections,
+        lambda connections: connections > 0,
+        HEALTHY_SECONDS,
+    )

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.faults.acting import Act, pause, point_connector_at_proxy, verb, wait_until
+from tests.faults.acting import Act, pause, through_the_proxy
 from tests.faults.site import Outcome
 
 if TYPE_CHECKING:
     from tests.faults.site import Site
 
-_CONNECTED_SECONDS = 120.0
 _SEEN_SECONDS = 18.0
 
 
-def _passing_through(site: Site) -> int:
-    """Return how many connections the proxy has; a connector that goes round it is sent back."""
-    if not site.proxy.connections:
-        point_connector_at_proxy(site)
-        verb(site, "connectors", "restart")
-    return wait_until(
-        "the connector reads through the proxy",
-        lambda: site.proxy.connections,
-        lambda connections: connections > 0,
-        _CONNECTED_SECONDS,
-    )
-
-
 def _cut(site: Site) -> Outcome:
-    connections = _passing_through(site)
+    connections = through_the_proxy(site)
     site.proxy.cut()
     seconds = pause(site, 5, 25)
     site.proxy.heal()
@@ -40,13 +26,13 @@ def _cut(site: Site) -> Outcome:
 
 
 def _dropped(site: Site) -> Outcome:
-    connections = _passing_through(site)
+    connections = through_the_proxy(site)
     site.proxy.drop()
     return Outcome(f"{connections} connections dropped")
 
 
 def _delayed(site: Site) -> Outcome:
-    _passing_through(site)
+    through_the_proxy(site)
     delay_seconds = site.random.uniform(0.2, 1.5)
     site.proxy.delay(delay_seconds)
     seconds = pause(site, 5, 15)
@@ -55,7 +41,7 @@ def _delayed(site: Site) -> Outcome:
 
 
 def _half_open(site: Site) -> Outcome:
-    connections = _passing_through(site)
+    connections = through_the_proxy(site)
     site.proxy.half_open()
     seconds = pause(site, 8, 40)
     site.proxy.heal()
