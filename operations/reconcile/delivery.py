@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
 
 from operations.reconcile.comparison import events_without_receipt, still_without_receipt
 from operations.reconcile.positions import Positions
+from operations.reconcile.settings import ReconcileSettings
 from operations.reconcile.stages import Passage, Stage, wait_until_passed
 from schemas.topics import TOPICS
 from stream_processors.groups import RECEIPTS_GROUP
@@ -32,24 +34,25 @@ class Delivery:
 def find_undelivered(
     connection: psycopg.Connection,
     positions: Positions,
-    grace_seconds: float,
-    wait_seconds: float,
+    patience: ReconcileSettings,
+    window: tuple[datetime | None, datetime | None] = (None, None),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Delivery:
-    """Find the events that have been committed for `grace_seconds` and are not in Kafka.
+    """Find the events of a window that have been committed for a while and are not in Kafka.
 
     created_at is not the commit: a long transaction shows events that look old. So candidates are
     given the whole time again from when they were first seen; and what the ledger writer has not
     read yet is not called undelivered. Waits only where there is a candidate.
     """
-    candidates = events_without_receipt(connection, grace_seconds)
-    deadline = time.monotonic() + grace_seconds
+    candidates = events_without_receipt(connection, patience.delivery_grace_seconds, *window)
+    deadline = time.monotonic() + patience.delivery_grace_seconds
     while candidates and time.monotonic() < deadline:
         sleep(_POLL_SECONDS)
         candidates = still_without_receipt(connection, candidates)
     if not candidates:
         return Delivery(set())
-    passage = wait_until_passed(positions, RECEIPTS, positions.ends(RECEIPTS.topics), wait_seconds)
+    ends = positions.ends(RECEIPTS.topics)
+    passage = wait_until_passed(positions, RECEIPTS, ends, patience.wait_seconds)
     if passage.behind:
         return Delivery(set(), passage)
     return Delivery(still_without_receipt(connection, candidates))

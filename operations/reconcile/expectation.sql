@@ -1,13 +1,15 @@
 -- The rules of INTERFACE.md, "What is billed", stated a second time. They share nothing with the
--- code that bills, so that a mistake there cannot hide here. All events are read: a package may
--- have begun long ago. First part of one statement; ledger.sql and verdict.sql go on.
+-- code that bills, so that a mistake there cannot hide here. Second part of one statement, after
+-- what it reads.
 --
--- Parameters: partitions, offsets: where the processors' committed offsets stand in events.session;
--- lagging: a later stage has not caught up, so that what is not there is not missing yet;
--- undelivered: ids of events that have been committed for too long without a receipt.
-WITH
+-- Parameters: partitions, offsets, ends: where events.session ended at asked_at, and how far the
+-- processors have committed it; lagging: a later stage has not caught up, so that what is not there
+-- is not missing yet; undelivered: ids of events that have been committed for too long without a
+-- receipt.
 progress AS (
-    SELECT * FROM unnest(%(partitions)s::int[], %(offsets)s::bigint[]) AS at (partition, committed)
+    SELECT *
+    FROM unnest(%(partitions)s::int[], %(offsets)s::bigint[], %(ends)s::bigint[])
+        AS at (partition, committed, ending)
 ),
 event AS MATERIALIZED (
     SELECT
@@ -16,10 +18,18 @@ event AS MATERIALIZED (
         written.aggregate_type,
         written.aggregate_id COLLATE "C" AS session_id,
         written.event_type,
-        written.topic IS DISTINCT FROM 'events.' || written.aggregate_type
-            AND written.id = ANY(%(undelivered)s::uuid[]) AS undelivered,
-        -- The processors have passed it, and what they said of it has arrived.
-        coalesce(written."offset" < progress.committed, false) AND NOT %(lagging)s AS judged,
+        written.published_at IS NULL AND written.id = ANY(%(undelivered)s::uuid[])
+            AS undelivered,
+        -- The processors have passed it, and what they said of it has arrived. A receipt from
+        -- before that lies beyond the end is of a topic that was made anew since: whatever of it is
+        -- in the new one has been passed with the end.
+        NOT %(lagging)s AND coalesce(
+            written."offset" < progress.committed
+            OR (written.published_at < %(asked_at)s::timestamptz
+                AND written."offset" >= progress.ending
+                AND progress.committed >= progress.ending),
+            false
+        ) AS judged,
         written.payload ->> 'contractId' AS contract_id,
         written.payload ->> 'mentorId' AS mentor_id,
         written.payload ->> 'studentId' AS student_id,
@@ -37,9 +47,11 @@ event AS MATERIALIZED (
         (written.payload ->> 'packageTotalSessions')::numeric AS package_total,
         CASE written.event_type
             WHEN 'services.session.voided' THEN lower(written.payload ->> 'eventId')::uuid
-        END AS voided_id
-    -- Also of days that were dropped.
-    FROM recorded_events AS written
+        END AS voided_id,
+        CASE written.event_type
+            WHEN 'service.consumed' THEN (written.payload ->> 'sessionId') COLLATE "C"
+        END AS consumed_session_id
+    FROM recorded AS written
     CROSS JOIN LATERAL (
         SELECT CASE written.event_type
             WHEN 'services.session.completed' THEN written.payload ->> 'completedAt'
@@ -177,15 +189,21 @@ bill AS MATERIALIZED (
     JOIN package_progress USING (package_id)
 ),
 -- Sessions and packages that rightly have no bill yet.
-waiting AS (
-    SELECT 'evaluation' AS reason, created_at AS since FROM session WHERE NOT billable
+waiting AS MATERIALIZED (
+    SELECT
+        'evaluation' AS reason, 'session' AS kind, session_id AS subject, contract_id, mentor_id,
+        created_at AS since
+    FROM session
+    WHERE NOT billable
     UNION ALL
-    SELECT 'completion', evaluated.created_at
+    SELECT
+        'completion', 'session', evaluated.session_id, NULL, NULL, evaluated.created_at
     FROM counting AS evaluated
     LEFT JOIN session ON session.session_id = evaluated.session_id
     WHERE evaluated.event_type = 'services.session.evaluated' AND session.session_id IS NULL
     UNION ALL
-    SELECT 'package', terms.created_at
+    SELECT
+        'package', 'package', package_id, terms.contract_id, terms.mentor_id, terms.created_at
     FROM terms
     LEFT JOIN package_bill USING (package_id)
     WHERE package_bill.package_id IS NULL

@@ -1,10 +1,10 @@
 -- What the ledger holds, net of reversals, and what a person was asked or has decided.
--- Second part of one statement.
+-- Fourth part of one statement.
 paid AS (
     SELECT
         entry_id,
         array_agg(session_id COLLATE "C" ORDER BY session_id COLLATE "C") AS members
-    FROM ledger_entry_sessions
+    FROM entry_session
     GROUP BY entry_id
 ),
 -- Entries that no reversal takes back.
@@ -16,8 +16,8 @@ standing AS MATERIALIZED (
         paid.members,
         count(*) OVER same_subject AS entries,
         row_number() OVER (same_subject ORDER BY entry.posted_at, entry.id) AS place
-    FROM mentor_payable_ledgers AS entry
-    LEFT JOIN mentor_payable_ledgers AS reversal ON reversal.reverses = entry.id
+    FROM entry
+    LEFT JOIN entry AS reversal ON reversal.reverses = entry.id
     LEFT JOIN paid ON paid.entry_id = entry.id
     WHERE entry.kind <> 'reversal' AND reversal.id IS NULL
     WINDOW same_subject AS (PARTITION BY entry.session_id, entry.service_package_id)
@@ -26,7 +26,7 @@ reversed AS (
     SELECT DISTINCT
         CASE WHEN session_id IS NULL THEN 'package' ELSE 'session' END AS kind,
         coalesce(session_id, service_package_id) COLLATE "C" AS subject
-    FROM mentor_payable_ledgers
+    FROM entry
     WHERE kind = 'reversal'
 ),
 duplicate AS MATERIALIZED (
@@ -39,7 +39,7 @@ duplicate AS MATERIALIZED (
     SELECT
         'session', paid_session.session_id COLLATE "C", max(standing.posted_at),
         array_agg(standing.id)
-    FROM ledger_entry_sessions AS paid_session
+    FROM entry_session AS paid_session
     JOIN standing ON standing.id = paid_session.entry_id
     GROUP BY paid_session.session_id
     HAVING count(*) > 1

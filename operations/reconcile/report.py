@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from operations.reconcile.comparison import OutcomeCount
@@ -22,8 +23,33 @@ _EXPECTED = (
     "awaiting_delivery",
 )
 _BILLED = ("billed", "mismatched", "duplicate", "conflict")
-_DISCREPANCIES = ("missing", "undelivered", "duplicate", "mismatched", "failed")
+_DISCREPANCIES = (
+    "missing",
+    "undelivered",
+    "duplicate",
+    "mismatched",
+    "failed",
+    "overdue",
+    "consumed_without_completed",
+    "completed_without_consumed",
+    "package_stuck",
+)
 _WAITING = ("in_flight", "retrying")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The figures of one day (UTC): of the bills that fell due on it, and of its events."""
+
+    day: date
+    events: int
+    expected: int
+    billed: int
+    missing: int
+    duplicate: int
+    mismatched: int
+    undelivered: int
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +59,8 @@ class Reconciliation:
     A bill that waits for something or was settled by a person's decision is not expected.
     `failed`: bills that a failed exception holds. `conflicts`: bills posted before a contradictory
     event came, of which a person has been asked: known, and no fault of the system's.
+    `overdue_waits`: waits beyond their limit. `consumed_without_completed`, the reverse, and
+    `packages_stuck` because of it: events that the application never wrote.
     `details`: the offenders, each with its `fault`, `reason` and ids; `details_left_out`: how many
     more there are of them.
     """
@@ -49,40 +77,56 @@ class Reconciliation:
     conflicts: int
     waiting: int
     waiting_for: Mapping[str, int]
+    overdue_waits: int
+    consumed_without_completed: int
+    completed_without_consumed: int
+    packages_stuck: int
     decided: int
     loss_percent: float
     error_percent: float
     verdict: str
+    days: Sequence[Day]
     details: Sequence[Mapping[str, Any]]
     details_left_out: int
     warnings: Sequence[str]
+
+
+class _Tally:
+    """Outcomes, counted."""
+
+    def __init__(self, outcomes: Sequence[OutcomeCount]) -> None:
+        self.bills: dict[str, int] = defaultdict(int)
+        self.offenders: dict[str, int] = defaultdict(int)
+        self.not_owed: dict[str, int] = defaultdict(int)
+        self.waiting: dict[str, int] = defaultdict(int)
+        self.events = 0
+        counts = {"bill": self.bills, "offender": self.offenders, "not_owed": self.not_owed}
+        for outcome in outcomes:
+            if outcome.section == "waiting":
+                self.waiting[outcome.reason] += outcome.amount
+            elif outcome.section == "events":
+                self.events += outcome.amount
+            else:
+                counts[outcome.section][outcome.outcome] += outcome.amount
+        for reason in _WAITING:
+            if self.bills[reason] + self.not_owed[reason]:
+                self.waiting[reason] = self.bills[reason] + self.not_owed[reason]
+        self.expected = sum(self.bills[outcome] for outcome in _EXPECTED)
+        self.billed = sum(self.bills[outcome] for outcome in _BILLED) + self.not_owed["mismatched"]
 
 
 def reconciliation(
     outcomes: Sequence[OutcomeCount], *, warnings: Sequence[str] = (), fault: bool = False
 ) -> Reconciliation:
     """Sum up; `fault` says that a stage stands still, so that the verdict cannot be clean."""
-    bills: dict[str, int] = defaultdict(int)
-    offenders: dict[str, int] = defaultdict(int)
-    not_owed: dict[str, int] = defaultdict(int)
-    waiting: dict[str, int] = defaultdict(int)
-    counts = {"bill": bills, "offender": offenders, "not_owed": not_owed}
-    for outcome in outcomes:
-        if outcome.section == "waiting":
-            waiting[outcome.reason] += outcome.amount
-        elif outcome.section in counts:
-            counts[outcome.section][outcome.outcome] += outcome.amount
-    for reason in _WAITING:
-        if bills[reason] + not_owed[reason]:
-            waiting[reason] = bills[reason] + not_owed[reason]
-    expected = sum(bills[outcome] for outcome in _EXPECTED)
-    billed = sum(bills[outcome] for outcome in _BILLED) + not_owed["mismatched"]
-    loss = percent(offenders["missing"] + offenders["undelivered"], expected)
-    error = percent(offenders["duplicate"] + offenders["mismatched"], billed)
+    tally = _Tally(outcomes)
+    offenders = tally.offenders
+    loss = percent(offenders["missing"] + offenders["undelivered"], tally.expected)
+    error = percent(offenders["duplicate"] + offenders["mismatched"], tally.billed)
     return Reconciliation(
-        events=sum(outcome.amount for outcome in outcomes if outcome.section == "events"),
-        expected=expected,
-        billed=billed,
+        events=tally.events,
+        expected=tally.expected,
+        billed=tally.billed,
         missing=offenders["missing"],
         failed=offenders["failed"],
         duplicate=offenders["duplicate"],
@@ -90,14 +134,19 @@ def reconciliation(
         repriced=offenders["repriced"],
         undelivered=offenders["undelivered"],
         conflicts=offenders["conflict"],
-        waiting=sum(waiting.values()),
-        waiting_for=dict(sorted(waiting.items())),
-        decided=bills["decided"] + not_owed["decided"],
+        waiting=sum(tally.waiting.values()),
+        waiting_for=dict(sorted(tally.waiting.items())),
+        overdue_waits=offenders["overdue"],
+        consumed_without_completed=offenders["consumed_without_completed"],
+        completed_without_consumed=offenders["completed_without_consumed"],
+        packages_stuck=offenders["package_stuck"],
+        decided=tally.bills["decided"] + tally.not_owed["decided"],
         loss_percent=loss,
         error_percent=error,
         verdict=verdict(
             loss, error, fault=fault or any(offenders[outcome] for outcome in _DISCREPANCIES)
         ),
+        days=_days(outcomes),
         details=_details(outcomes),
         details_left_out=sum(
             outcome.amount - len(outcome.details)
@@ -105,6 +154,28 @@ def reconciliation(
             if outcome.section == "offender"
         ),
         warnings=list(warnings),
+    )
+
+
+def _days(outcomes: Sequence[OutcomeCount]) -> list[Day]:
+    by_day: dict[date, list[OutcomeCount]] = defaultdict(list)
+    for outcome in outcomes:
+        by_day[outcome.day].append(outcome)
+    return [_day(day, by_day[day]) for day in sorted(by_day)]
+
+
+def _day(day: date, outcomes: Sequence[OutcomeCount]) -> Day:
+    tally = _Tally(outcomes)
+    return Day(
+        day=day,
+        events=tally.events,
+        expected=tally.expected,
+        billed=tally.billed,
+        missing=tally.offenders["missing"],
+        duplicate=tally.offenders["duplicate"],
+        mismatched=tally.offenders["mismatched"],
+        undelivered=tally.offenders["undelivered"],
+        waiting=sum(tally.waiting.values()),
     )
 
 

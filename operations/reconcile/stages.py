@@ -52,9 +52,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the stages have passed: `judged` is the offset by partition of events.session."""
+    """What the stages have passed.
+
+    `judged` is the offset by partition of events.session, `ends` where that topic ended before.
+    """
 
     judged: Mapping[int, int]
+    ends: Mapping[int, int]
     late: Sequence[Passage]
 
     @property
@@ -86,13 +90,15 @@ def wait_for_progress(positions: Positions, group: str, wait_seconds: float) -> 
     it has passed. Raises UnreachableError where Kafka does not answer.
     """
     sessions = sessions_stage(group)
-    first = wait_until_passed(positions, sessions, positions.ends(sessions.topics), wait_seconds)
+    first_ends = positions.ends(sessions.topics)
+    first = wait_until_passed(positions, sessions, first_ends, wait_seconds)
     passages = [first]
     for side_by_side in later_stages(group):
         ends = [(stage, positions.ends(stage.topics)) for stage in side_by_side]
         passages += [wait_until_passed(positions, stage, end, wait_seconds) for stage, end in ends]
     return Progress(
         judged={partition: offset for (_, partition), offset in first.committed.items()},
+        ends={partition: offset for (_, partition), offset in first_ends.items()},
         late=[passage for passage in passages if passage.behind],
     )
 

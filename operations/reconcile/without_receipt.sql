@@ -3,5 +3,4 @@
 SELECT id
 FROM undelivered_events
 WHERE created_at < clock_timestamp() - make_interval(secs => %(grace_seconds)s)
-  AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s::timestamptz)
-  AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s::timestamptz)
+  AND created_at >= %(since)s::timestamptz AND created_at < %(until)s::timestamptz

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 RECONCILE_LATELY = "reconcile"
 RECONCILE_ALL = "reconcile-all"
 _RETRY_DAILY_SECONDS = 300.0
-# What the system did wrong; the rest of a verdict (failed bills, waits) is for a person to decide.
-_ALARMING = ("missing", "undelivered", "duplicate", "mismatched")
+# What the system or an application did wrong; failed bills are for a person to decide.
+_ALARMING = (
+    "missing", "undelivered", "duplicate", "mismatched", "overdue_waits",
+    "consumed_without_completed", "completed_without_consumed", "packages_stuck",
+)  # fmt: skip
 
 
 def reconciling(settings: SchedulerSettings) -> Task:
@@ -51,7 +54,7 @@ def daily(settings: SchedulerSettings) -> list[Task]:
 
 
 def _reconcile(since: datetime | None = None) -> Outcome:
-    from operations.reconcile.command import reconcile_now  # noqa: PLC0415
+    from operations.reconcile.reconciling import reconcile_now  # noqa: PLC0415
     from operations.settings import load_settings  # noqa: PLC0415
 
     return outcome_of(reconcile_now(load_settings(), since=since), since)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from operations.reconcile.command import reconcile_once
 from operations.reconcile.positions import KafkaPositions
+from operations.reconcile.reconciling import reconcile_once
 from operations.reconcile.report import Reconciliation
 from operations.reconcile.settings import ReconcileSettings
 from tests.end_to_end.books import Books, wait_until

@@ -1,13 +1,17 @@
+from datetime import date
+
 from operations.reconcile.comparison import OutcomeCount
 from operations.reconcile.report import percent, reconciliation, verdict
 
+TODAY = date(2026, 3, 1)
+
 
 def bills(outcome: str, amount: int) -> OutcomeCount:
-    return OutcomeCount("bill", outcome, "", amount, [])
+    return OutcomeCount("bill", outcome, "", TODAY, amount, [])
 
 
 def offenders(outcome: str, amount: int) -> OutcomeCount:
-    return OutcomeCount("offender", outcome, "why", amount, [{"subject": "s"}])
+    return OutcomeCount("offender", outcome, "why", TODAY, amount, [{"subject": "s"}])
 
 
 def test_half_a_percent_lost_is_a_discrepancy_and_more_is_a_reason_to_roll_back() -> None:
@@ -46,8 +50,8 @@ def test_waits_are_no_offence_and_are_named() -> None:
         [
             bills("in_flight", 2),
             bills("retrying", 1),
-            OutcomeCount("not_owed", "in_flight", "", 3, []),
-            OutcomeCount("waiting", "waiting", "package", 4, []),
+            OutcomeCount("not_owed", "in_flight", "", TODAY, 3, []),
+            OutcomeCount("waiting", "waiting", "package", TODAY, 4, []),
         ]
     )
     assert found.waiting == 10
@@ -67,7 +71,7 @@ def test_what_a_person_decided_is_neither_expected_nor_lost() -> None:
 
 def test_a_bill_that_no_event_calls_for_counts_as_billed_and_wrong() -> None:
     found = reconciliation(
-        [OutcomeCount("not_owed", "mismatched", "", 1, []), offenders("mismatched", 1)]
+        [OutcomeCount("not_owed", "mismatched", "", TODAY, 1, []), offenders("mismatched", 1)]
     )
     assert (found.billed, found.mismatched, found.error_percent) == (1, 1, 100)
 

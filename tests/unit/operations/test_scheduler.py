@@ -1,7 +1,7 @@
 """The timetable: what is due when, what became of it, and what makes the scheduler unhealthy."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -195,15 +195,25 @@ def test_a_state_that_cannot_be_written_is_a_failed_run(world: World) -> None:
     assert "the last run failed" in str(timetable.health()["notices"])
 
 
+TODAY = date(2026, 3, 1)
+
+
 def found(*outcomes: tuple[str, str], **more: Any) -> Reconciliation:
     return reconciliation(
-        [OutcomeCount(section, outcome, "", 1, []) for section, outcome in outcomes], **more
+        [OutcomeCount(section, outcome, "", TODAY, 1, []) for section, outcome in outcomes], **more
     )
 
 
 def test_a_clean_verdict_needs_nobody() -> None:
     outcome = outcome_of(found(("bill", "billed")), None)
     assert (outcome.verdict, outcome.fine, outcome.alarming) == ("clean", True, False)
+
+
+@pytest.mark.parametrize("fault", ["overdue", "consumed_without_completed", "package_stuck"])
+def test_what_an_application_never_wrote_is_alarming_too(fault: str) -> None:
+    outcome = outcome_of(found(("offender", fault)), None)
+    assert (outcome.fine, outcome.alarming) == (False, True)
+    assert fault.split("_", maxsplit=1)[0] in outcome.summary
 
 
 @pytest.mark.parametrize("fault", ["missing", "undelivered", "duplicate", "mismatched"])
