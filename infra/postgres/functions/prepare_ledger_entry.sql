@@ -1,5 +1,6 @@
 -- What a new ledger entry must satisfy beyond its own row.
--- posted_at is the database's clock, whatever the client says. A reversal takes back exactly one
+-- posted_at is the database's clock, whatever the client says; but after the last seal, also where
+-- the clock was set back, so that no entry comes in below a seal by right. A reversal takes back exactly one
 -- entry: same parties, same subject, same currency, the amount negated. A correction replaces an
 -- entry that has been reversed.
 CREATE FUNCTION prepare_ledger_entry() RETURNS trigger
@@ -8,7 +9,15 @@ CREATE FUNCTION prepare_ledger_entry() RETURNS trigger
 DECLARE
     reversed mentor_payable_ledgers;
 BEGIN
-    NEW.posted_at := clock_timestamp();
+    NEW.posted_at := greatest(
+        clock_timestamp(),
+        (
+            SELECT posted_until + interval '1 microsecond'
+            FROM ledger_seals
+            ORDER BY number DESC
+            LIMIT 1
+        )
+    );
     IF NEW.kind = 'reversal' AND NEW.reverses IS NOT NULL THEN
         SELECT * INTO reversed FROM mentor_payable_ledgers WHERE id = NEW.reverses;
         IF NOT FOUND THEN

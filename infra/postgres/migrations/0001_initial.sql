@@ -601,7 +601,8 @@ $$;
 
 -- functions/prepare_ledger_entry.sql
 -- What a new ledger entry must satisfy beyond its own row.
--- posted_at is the database's clock, whatever the client says. A reversal takes back exactly one
+-- posted_at is the database's clock, whatever the client says; but after the last seal, also where
+-- the clock was set back, so that no entry comes in below a seal by right. A reversal takes back exactly one
 -- entry: same parties, same subject, same currency, the amount negated. A correction replaces an
 -- entry that has been reversed.
 CREATE FUNCTION prepare_ledger_entry() RETURNS trigger
@@ -610,7 +611,15 @@ CREATE FUNCTION prepare_ledger_entry() RETURNS trigger
 DECLARE
     reversed mentor_payable_ledgers;
 BEGIN
-    NEW.posted_at := clock_timestamp();
+    NEW.posted_at := greatest(
+        clock_timestamp(),
+        (
+            SELECT posted_until + interval '1 microsecond'
+            FROM ledger_seals
+            ORDER BY number DESC
+            LIMIT 1
+        )
+    );
     IF NEW.kind = 'reversal' AND NEW.reverses IS NOT NULL THEN
         SELECT * INTO reversed FROM mentor_payable_ledgers WHERE id = NEW.reverses;
         IF NOT FOUND THEN
@@ -1020,6 +1029,35 @@ ALTER TABLE ledger_entry_sessions ENABLE ALWAYS TRIGGER prepare_entry_session;
 ALTER TABLE ledger_entry_sessions ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE ledger_entry_sessions ENABLE ALWAYS TRIGGER refuse_statement;
 
+-- tables/ledger_seals.sql
+-- Seals: a hash over all entries of the ledger that were posted since the seal before, chained to
+-- it. Whoever alters, removes or slips in an entry below a seal, with whatever rights, is found by
+-- `outbox ledger verify`; and whoever alters the seals, too, by the head that is kept elsewhere.
+CREATE TABLE ledger_seals (
+    number bigint PRIMARY KEY CHECK (number > 0),
+    sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    posted_until timestamptz NOT NULL,
+    entries bigint NOT NULL CHECK (entries >= 0),
+    entries_hash bytea NOT NULL,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL
+);
+
+COMMENT ON COLUMN ledger_seals.posted_until IS
+    'Every entry with this posted_at or an earlier one is below this seal; none comes in later.';
+COMMENT ON COLUMN ledger_seals.entries IS 'How many were sealed by this one, not by those before.';
+COMMENT ON COLUMN ledger_seals.entries_hash IS 'SHA-256 over their digests, in the order of ids.';
+COMMENT ON COLUMN ledger_seals.previous_hash IS 'hash of the seal before; empty for the first.';
+COMMENT ON COLUMN ledger_seals.hash IS 'SHA-256 over all other columns.';
+
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON ledger_seals
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('a seal is never changed: make another one');
+CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_seals
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a seal is never changed: make another one');
+
+ALTER TABLE ledger_seals ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger_seals ENABLE ALWAYS TRIGGER refuse_statement;
+
 -- tables/mentor_payable_ledgers.sql
 -- What is owed to mentors. Immutable: a wrong entry is taken back by a reversal, and replaced, if
 -- at all, by a correction posted in the same transaction.
@@ -1070,6 +1108,9 @@ CREATE INDEX mentor_payable_ledgers_contract_index ON mentor_payable_ledgers (co
 -- What was posted lately is reconciled every minute.
 CREATE INDEX mentor_payable_ledgers_posted_index ON mentor_payable_ledgers (posted_at);
 CREATE INDEX mentor_payable_ledgers_mentor_index ON mentor_payable_ledgers (mentor_id, posted_at);
+
+-- What was posted since the last seal, or in a month.
+CREATE INDEX mentor_payable_ledgers_posted_index ON mentor_payable_ledgers (posted_at);
 
 CREATE TRIGGER prepare_entry BEFORE INSERT ON mentor_payable_ledgers
     FOR EACH ROW EXECUTE FUNCTION prepare_ledger_entry();
@@ -1148,6 +1189,28 @@ CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON operator_
 
 ALTER TABLE operator_actions ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE operator_actions ENABLE ALWAYS TRIGGER refuse_statement;
+
+-- tables/sealed_ledger_entries.sql
+-- Which entries a seal holds, and the digest of each: so that what was altered or removed can be
+-- named. The seal's own hash covers this list.
+CREATE TABLE sealed_ledger_entries (
+    entry_id uuid PRIMARY KEY,
+    seal bigint NOT NULL,
+    digest bytea NOT NULL
+);
+
+COMMENT ON COLUMN sealed_ledger_entries.digest IS
+    'SHA-256 over all columns of the entry and the sessions that it pays.';
+
+CREATE INDEX sealed_ledger_entries_seal_index ON sealed_ledger_entries (seal, entry_id);
+
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON sealed_ledger_entries
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('a seal is never changed: make another one');
+CREATE TRIGGER refuse_statement BEFORE UPDATE OR DELETE OR TRUNCATE ON sealed_ledger_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a seal is never changed: make another one');
+
+ALTER TABLE sealed_ledger_entries ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE sealed_ledger_entries ENABLE ALWAYS TRIGGER refuse_statement;
 
 -- views/recorded_events.sql
 -- Every event ever recorded, with its receipt where it has one: those still in domain_events, and
@@ -1303,6 +1366,8 @@ GRANT SELECT ON domain_events TO outbox_connector;
 GRANT USAGE ON SCHEMA public TO outbox_ledger_writer;
 GRANT SELECT, INSERT ON mentor_payable_ledgers, ledger_entry_sessions, domain_event_deliveries
     TO outbox_ledger_writer;
+-- Of the last seal its time is read: what is posted comes after it.
+GRANT SELECT (number, posted_until) ON ledger_seals TO outbox_ledger_writer;
 GRANT SELECT ON mentor_prices TO outbox_ledger_writer;
 GRANT SELECT, INSERT, UPDATE ON billing_exceptions TO outbox_ledger_writer;
 -- It runs for months: it may keep the days ahead.

@@ -48,6 +48,9 @@ CREATE INDEX mentor_payable_ledgers_contract_index ON mentor_payable_ledgers (co
 CREATE INDEX mentor_payable_ledgers_posted_index ON mentor_payable_ledgers (posted_at);
 CREATE INDEX mentor_payable_ledgers_mentor_index ON mentor_payable_ledgers (mentor_id, posted_at);
 
+-- What was posted since the last seal, or in a month.
+CREATE INDEX mentor_payable_ledgers_posted_index ON mentor_payable_ledgers (posted_at);
+
 CREATE TRIGGER prepare_entry BEFORE INSERT ON mentor_payable_ledgers
     FOR EACH ROW EXECUTE FUNCTION prepare_ledger_entry();
 
