@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+import psycopg
 
 from connectors.apply import (
     Overview,
@@ -23,6 +24,7 @@ from connectors.renewal import renew_slot
 from connectors.traces import causes
 from infra.postgres.migrate import ensure_slot
 from infra.postgres.objects import HOME
+from operations.actions import by_option, record_action
 from operations.connector_sites import TIMEOUT_SECONDS, connector_sites
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
@@ -143,8 +145,9 @@ def restart_verb(timeout: float, *, failed_only: bool) -> None:
 
 @connectors.command("recover")
 @timeout_option
+@by_option
 @output_option
-def recover_verb(timeout: float, output: str) -> None:
+def recover_verb(timeout: float, actor: str, output: str) -> None:
     """Send every event that never reached Kafka, after making what the connector needs anew.
 
     A slot or publication that cannot be trusted is made again; one that can is kept. The events are
@@ -167,15 +170,29 @@ def recover_verb(timeout: float, output: str) -> None:
 
     with connector_sites(timeout) as sites:
         for site in sites:
-            if overview(site).fault is None:
+            fault, slot = overview(site).fault, site.definition.slot_name
+            _record(owner_url, slot, actor, fault)
+            if fault is None:
                 send()
                 apply(site)
             else:
+                say(f"Replication slot {slot} is made anew, once open transactions have ended.")
                 renew_slot(site, admin_url, make_slot, send)
-                renewed.append(site.definition.slot_name)
-                say(f"Replication slot {site.definition.slot_name} is new and is read.")
+                renewed.append(slot)
+                say(f"Replication slot {slot} is new and is read.")
     rows = [{"new_slots": renewed, "sent_again": sent}]
     print_table_or_json(rows, output, ("new_slots", "sent_again"))
+
+
+def _record(database_url: str, slot: str, actor: str, fault: str | None) -> None:
+    with psycopg.connect(database_url, connect_timeout=10) as connection:
+        record_action(
+            connection,
+            action="connectors.recover",
+            subject=slot,
+            actor=actor,
+            detail={"made_anew": fault is not None, "fault": fault},
+        )
 
 
 @connectors.command("delete")

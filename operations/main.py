@@ -39,6 +39,7 @@ VERBS = {
         "operations.maintain", "maintain", "Make the days ahead, archive and drop the old ones."
     ),
     "rebuild": Verb("operations.rebuild", "rebuild", "Make the state tables anew from the events."),
+    "replay": Verb("operations.replay.command", "replay", "Send chosen events to Kafka again."),
 }
 
 

@@ -61,6 +61,10 @@ class ConnectServices:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def database(self) -> psycopg.Connection[Any]:
+        """A connection of the owner of the tables, in autocommit."""
+        return psycopg.connect(self.address("database_url"), autocommit=True)
+
     def insert(self, session_id: str | None = None, payload: str | None = None) -> str:
         """Record an event as an application does; return its aggregate id."""
         session = session_id or f"session-{uuid.uuid4()}"

@@ -1,1 +1,1 @@
-"""Sending events again: the one sender that every verb uses."""
+"""`outbox replay`, and the one sender of events by hand."""

@@ -151,6 +151,9 @@ class EventSender:
                 # Its queue is full: let it deliver.
                 self._producer.poll(_POLL_SECONDS)
                 waiting_since, delivered = self._patience(waiting_since, delivered)
+            except KafkaException as error:
+                # Refused before it left, as one that is too large.
+                self._failure = self._failure or error.args[0]
             else:
                 self.sent += 1
                 return

@@ -38,6 +38,10 @@ def test_recovery_sends_what_was_committed_while_the_slot_was_gone(
     assert headers["id"].decode() == str(event_id)
     assert datetime.fromisoformat(headers["createdAt"].decode()) == created_at
     assert headers["replayed"] == b"recover"
+    assert services.query(
+        "SELECT subject, detail ->> 'made_anew' FROM operator_actions"
+        " WHERE action = 'connectors.recover' ORDER BY acted_at DESC LIMIT 1"
+    ) == [(SLOT, "true")]
     assert services.delivered(services.insert()) is not None
     assert services.outbox("connectors", "status")[0] == 0
 
