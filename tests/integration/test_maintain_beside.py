@@ -115,6 +115,10 @@ def test_a_detached_table_that_no_maintenance_took_away_is_left_alone(
     owner.execute(f"ALTER TABLE domain_events DETACH PARTITION {name}")
     maintained(owner)
     assert is_table(owner, name)
+    # Nor if one had begun with the day.
+    owner.execute("INSERT INTO archived_days (day) VALUES (%s)", [noon(RETENTION_DAYS).date()])
+    maintained(owner)
+    assert is_table(owner, name)
 
 
 def test_two_maintenances_at_once_drop_a_day_once(

@@ -1,0 +1,63 @@
+"""What `outbox maintain` prints, where, and how it ends."""
+
+import json
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from infra.postgres.migrate import OWNER
+from operations.main import main
+from tests.integration.database_rows import completed_payload
+from tests.integration.old_days import OLD_DAYS, make_day, noon, old_session, write_at
+from tests.postgres_server import PostgresServer
+
+
+@pytest.fixture
+def outbox(
+    postgres_server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> CliRunner:
+    monkeypatch.setenv("OUTBOX_DATABASE_URL", postgres_server.url(OWNER, database))
+    return CliRunner()
+
+
+def run(outbox: CliRunner, *arguments: str) -> Result:
+    return outbox.invoke(main, ["maintain", *arguments])
+
+
+def test_a_day_that_was_dropped_is_told_on_both_outputs_and_the_exit_code_is_0(
+    outbox: CliRunner, owner: psycopg.Connection
+) -> None:
+    old_session(owner, "s")
+    result = run(outbox, "--output", "json")
+    assert result.exit_code == 0, result.output
+    done = json.loads(result.stdout)
+    (dropped,) = done["dropped"]
+    assert dropped.pop("locked_milliseconds") >= 0
+    assert dropped == {"day": f"{noon(OLD_DAYS):%Y-%m-%d}", "events": 1}
+    assert (done["archived"], done["kept"], done["fine"]) == (1, [], True)
+    assert "1 events archived, the day dropped" in result.stderr
+
+
+def test_a_day_that_is_kept_makes_the_exit_code_1_and_says_what_to_do(
+    outbox: CliRunner, owner: psycopg.Connection
+) -> None:
+    make_day(owner, OLD_DAYS)
+    lost = write_at(owner, noon(OLD_DAYS), completed_payload("lost"))
+    for output in ("json", "table"):
+        result = run(outbox, "--output", output)
+        assert result.exit_code == 1
+        assert str(lost.id) in result.stderr
+        assert "outbox replay --event" in result.stderr
+        assert "undelivered" in result.stdout
+    (kept,) = json.loads(run(outbox, "--output", "json").stdout)["kept"]
+    assert (kept["reason"], kept["events"], kept["event_ids"]) == ("undelivered", 1, [str(lost.id)])
+
+
+def test_a_database_that_cannot_be_reached_is_exit_code_3(
+    outbox: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTBOX_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/outbox")
+    result = run(outbox)
+    assert result.exit_code == 3
+    assert result.stdout == ""
