@@ -17,27 +17,22 @@ if TYPE_CHECKING:
     from tests.faults.journal import Attempt
 
 LOOK_SECONDS = 0.5
-OVERLAP_SECONDS = 20
-"""A row may become visible so much later than its posted_at says."""
-
-IDS_AT_ONCE = 5_000
+ASKED_AT_ONCE = 5_000
 RECEIVED = "SELECT event_id::text FROM domain_event_deliveries WHERE event_id = ANY(%s::uuid[])"
-POSTED = """
-    SELECT id::text, coalesce('session/' || session_id, 'package/' || service_package_id),
-           {content}
-    FROM mentor_payable_ledgers AS entry
-    WHERE posted_at >= %s::timestamptz - make_interval(secs => %s)
-"""
 # xmin, so that a row that was changed and changed back shows.
 CONTENT = """
     row_to_json(entry)::text || ' xmin ' || entry.xmin || ' pays ' || coalesce((
         SELECT string_agg(session_id || '@' || revision, ',' ORDER BY session_id)
         FROM ledger_entry_sessions WHERE entry_id = entry.id), '')
 """
-INDEX = "CREATE INDEX IF NOT EXISTS faults_posted_index ON mentor_payable_ledgers (posted_at)"
-"""Of the suite's own: the ledger is looked at twice a second."""
-
-LAST_POSTED = "SELECT max(posted_at)::text FROM mentor_payable_ledgers"
+# By subject: a database whose clock jumps has no order of posted_at to go by.
+POSTED = f"""
+    SELECT id::text, 'session/' || session_id, {CONTENT}
+    FROM mentor_payable_ledgers AS entry WHERE session_id = ANY(%(sessions)s)
+    UNION ALL
+    SELECT id::text, 'package/' || service_package_id, {CONTENT}
+    FROM mentor_payable_ledgers AS entry WHERE service_package_id = ANY(%(packages)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +82,6 @@ class Backlog(threading.Thread):
         self._lock = threading.Lock()
         self._events: set[str] = set()
         self._subjects: set[str] = set()
-        self._billed: set[str] = set()
-        self._entries: dict[str, str] = {}  # of the last look back
-        self._mark = "-infinity"
         self._connection: psycopg.Connection | None = None
         self.committed = 0
 
@@ -119,16 +111,15 @@ class Backlog(threading.Thread):
         """Read the journals, the receipts and the ledger once."""
         with self._lock:
             self._take_journals()
-            events = list(self._events)
+            events, subjects = list(self._events), list(self._subjects)
         try:
             received = self._received(events)
-            posted = self._posted()
+            posted = self._posted(subjects)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             self._disconnect()
             return
         with self._lock:
             self._events.difference_update(received)
-            self._billed |= posted
             self._subjects -= posted
 
     def _take_journals(self) -> None:
@@ -136,37 +127,31 @@ class Backlog(threading.Thread):
             if attempt.outcome == COMMITTED:
                 self.committed += len(attempt.events)
                 self._events.update(event.id for event in attempt.events)
-                self._subjects.update(set(attempt.pays) - self._billed)
+                self._subjects.update(attempt.pays)
 
     def _received(self, events: list[str]) -> set[str]:
         found: set[str] = set()
         connection = self._connected()
-        for start in range(0, len(events), IDS_AT_ONCE):
-            asked = events[start : start + IDS_AT_ONCE]
+        for start in range(0, len(events), ASKED_AT_ONCE):
+            asked = events[start : start + ASKED_AT_ONCE]
             found.update(event_id for (event_id,) in connection.execute(RECEIVED, [asked]))
         return found
 
-    def _posted(self) -> set[str]:
-        """Return the subjects of the newest entries, and compare them with the copy."""
+    def _posted(self, subjects: list[str]) -> set[str]:
+        """Return which of these subjects have an entry, and keep each as it is now."""
+        found: set[str] = set()
         connection = self._connected()
-        query = POSTED.format(content=CONTENT)
-        rows = connection.execute(query, [self._mark, OVERLAP_SECONDS]).fetchall()
-        new, subjects, entries = [], set(), {}
-        for entry_id, subject, content in rows:
-            entries[entry_id] = content
-            subjects.add(subject)
-            if entry_id not in self._entries:
-                new.append((entry_id, content))
-            elif self._entries[entry_id] != content:
-                self._tell(f"ledger entry {entry_id} changed during the run: {content}")
-        self._evidence.insert("ledger_seen", new, or_do="IGNORE")
-        self._entries = entries
-        row = connection.execute(LAST_POSTED).fetchone()
-        self._mark = (row[0] if row else None) or "-infinity"
-        return subjects
-
-    def _tell(self, sentence: str) -> None:
-        self._evidence.insert("ledger_changes", [(sentence,)])
+        for start in range(0, len(subjects), ASKED_AT_ONCE):
+            asked: dict[str, list[str]] = {"sessions": [], "packages": []}
+            for subject in subjects[start : start + ASKED_AT_ONCE]:
+                kind, _, name = subject.partition("/")
+                asked[f"{kind}s"].append(name)
+            rows = connection.execute(POSTED, asked).fetchall()
+            self._evidence.insert(
+                "ledger_seen", [(entry, content) for entry, _, content in rows], or_do="IGNORE"
+            )
+            found.update(subject for _, subject, _ in rows)
+        return found
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None:

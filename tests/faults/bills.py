@@ -94,7 +94,7 @@ def _differences(
         "contract": (row[4], bill.contract_id),
         "student": (row[5], bill.student_id),
         "occurred_at": (row[6], bill.occurred_at),
-        "source_event_id": (row[7], bill.source_event_id),
+        "source_event_id": (row[7] in bill.same, True),
         "sessions": (sorted(json.loads(row[8])), list(bill.session_ids)),
         "amount": (row[9], amount_minor),
         "currency": (row[10], currency),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from tests.faults.application import Application
-from tests.faults.backlog import INDEX, Backlog
+from tests.faults.backlog import Backlog
 from tests.faults.evidence import Evidence
 from tests.faults.gathering import gather
 from tests.faults.invariants import RECOVERY_SECONDS_MAX, check
@@ -100,9 +100,6 @@ class Campaign:
         self.application = Application(
             stack, directory, self.orders.seed, self.orders.events_per_second
         )
-        url = stack.address("admin_database_url")
-        with psycopg.connect(url) as admin:
-            admin.execute(INDEX)
         self.reader = KafkaReader(stack.address("kafka_bootstrap_servers"), self.evidence)
 
     def run(self) -> Result:
@@ -130,7 +127,7 @@ class Campaign:
 
     def evidence_anew(self) -> Evidence:
         """Return all evidence, read again from what the stack holds by now."""
-        anew = self.evidence.copy(("ledger_seen", "ledger_changes", "samples", "faults"))
+        anew = self.evidence.copy(("ledger_seen", "samples", "faults"))
         reader = KafkaReader(self.hosting.stack.address("kafka_bootstrap_servers"), anew)
         reader.start()
         self._read_all(reader, anew)

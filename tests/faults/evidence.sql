@@ -37,7 +37,6 @@ CREATE TABLE receipts (
     position INTEGER NOT NULL
 );
 CREATE TABLE ledger_seen (id TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE ledger_changes (sentence TEXT NOT NULL);
 CREATE TABLE ledger (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,

@@ -49,19 +49,19 @@ def _write_events(evidence: Evidence) -> None:
     position = 0
     for number, transaction in enumerate(transactions(7, LANE, 0)):
         outcome = "committed" if transaction.commits else "rolled back"
+        own = dict(labels)
         for place, event in enumerate(transaction.events):
             event_id = str(uuid.UUID(int=(number << 16) + place))
             kind, key, event_type = event.aggregate_type, event.aggregate_id, event.event_type
-            payload = resolved(
-                event.payload, labels | ({event.label: event_id} if event.label else {})
-            )
+            payload = resolved(event.payload, own)
+            own |= {event.label: event_id} if event.label else {}
             what = (kind, key, event_type)
             row: tuple[Any, ...] = (event_id, LANE, place, *what, json.dumps(payload))
             times = (float(number), number + 0.5)
             evidence.insert("journal", [(*row, digest(payload), *times, outcome)])
             if not transaction.commits:
                 continue
-            labels |= {event.label: event_id} if event.label else {}
+            labels = own
             evidence.insert("domain_events", [(event_id, *what, digest(payload))])
             at = (f"events.{kind}", PARTITION, position)
             evidence.insert("deliveries", [(*at, event_id, key, event_type, digest(payload), 0)])

@@ -53,6 +53,8 @@ class Bill:
     occurred_at: str
     source_event_id: str
     session_ids: tuple[str, ...]
+    # Events that say the same as the one that counts: whichever came first may be in the ledger.
+    same: frozenset[str] = frozenset()
 
 
 Complaint = tuple[str, str, str]
@@ -74,11 +76,13 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """A session as far as its events count; `billable` is when and by which event, if it is."""
+    """A session as far as its events count; `occurred_at` is empty while it is not billable."""
 
     session_id: str
     completed: SessionEvent
-    billable: tuple[str, str] | None
+    occurred_at: str = ""
+    source_event_id: str = ""
+    same: frozenset[str] = frozenset()
 
 
 def expectation(sessions: Iterable[tuple[str, Sequence[SessionEvent]]]) -> Expectation:
@@ -92,8 +96,8 @@ def expectation(sessions: Iterable[tuple[str, Sequence[SessionEvent]]]) -> Expec
         package = counting.completed.payload.get("servicePackageId")
         if package is not None:
             packages[package].append(counting)
-        elif counting.billable is not None:
-            expected.bills[f"session/{session_id}"] = _session_bill(counting, *counting.billable)
+        elif counting.occurred_at:
+            expected.bills[f"session/{session_id}"] = _session_bill(counting)
     for package, members in packages.items():
         _decide_package(package, members, expected)
     return expected
@@ -114,13 +118,18 @@ def _counting(
     if not completions:
         return None
     completed = completions[0]
-    if not completed.payload["requiredEvaluation"]:
-        billable = (instant(completed.payload["completedAt"]), completed.id)
-    elif evaluations:
-        billable = (instant(evaluations[0].payload["evaluatedAt"]), evaluations[0].id)
-    else:
-        billable = None
-    return _Counting(session_id, completed, billable)
+    several, said, time = completions, _completion, "completedAt"
+    if completed.payload["requiredEvaluation"]:
+        several, said, time = evaluations, _evaluation, "evaluatedAt"
+    if not several:
+        return _Counting(session_id, completed)
+    return _Counting(
+        session_id,
+        completed,
+        occurred_at=instant(several[0].payload[time]),
+        source_event_id=several[0].id,
+        same=frozenset(event.id for event in several if said(event) == said(several[0])),
+    )
 
 
 def _completion(event: SessionEvent) -> tuple[Any, ...]:
@@ -128,11 +137,11 @@ def _completion(event: SessionEvent) -> tuple[Any, ...]:
     return (*fields, instant(event.payload["completedAt"]))
 
 
-def _evaluation(event: SessionEvent) -> str:
-    return instant(event.payload["evaluatedAt"])
+def _evaluation(event: SessionEvent) -> tuple[Any, ...]:
+    return (instant(event.payload["evaluatedAt"]),)
 
 
-def _session_bill(session: _Counting, occurred_at: str, source_event_id: str) -> Bill:
+def _session_bill(session: _Counting) -> Bill:
     payload = session.completed.payload
     return Bill(
         kind="session",
@@ -141,9 +150,10 @@ def _session_bill(session: _Counting, occurred_at: str, source_event_id: str) ->
         contract_id=payload["contractId"],
         student_id=payload["studentId"],
         price_code=payload["sessionType"],
-        occurred_at=occurred_at,
-        source_event_id=source_event_id,
+        occurred_at=session.occurred_at,
+        source_event_id=session.source_event_id,
         session_ids=(session.session_id,),
+        same=session.same,
     )
 
 
@@ -157,7 +167,7 @@ def _decide_package(package: str, sessions: list[_Counting], expected: Expectati
         else:
             expected.complaints.add(("package_conflict", package, session.completed.id))
             expected.contested.add(f"package/{package}")
-    billable = [session for session in agreeing if session.billable is not None]
+    billable = [session for session in agreeing if session.occurred_at]
     mentor_id, contract_id, student_id, code, total = terms
     for session in billable[total:]:
         expected.complaints.add(("package_exceeded", package, session.completed.id))
@@ -165,11 +175,7 @@ def _decide_package(package: str, sessions: list[_Counting], expected: Expectati
     members = billable[:total]
     if len(members) < total:
         return
-    occurred_at, _, source_event_id = max(
-        (session.billable[0], session.session_id, session.billable[1])
-        for session in members
-        if session.billable is not None
-    )
+    latest = max(members, key=lambda session: (session.occurred_at, session.session_id))
     expected.bills[f"package/{package}"] = Bill(
         kind="package",
         subject=package,
@@ -177,9 +183,10 @@ def _decide_package(package: str, sessions: list[_Counting], expected: Expectati
         contract_id=contract_id,
         student_id=student_id,
         price_code=code,
-        occurred_at=occurred_at,
-        source_event_id=source_event_id,
+        occurred_at=latest.occurred_at,
+        source_event_id=latest.source_event_id,
         session_ids=tuple(sorted(session.session_id for session in members)),
+        same=latest.same,
     )
 
 

@@ -108,7 +108,6 @@ PLANTED = {
     ),
     "I5 a ledger row that changed": f"UPDATE ledger SET content = 'x' WHERE {ANY_BILL}",
     "I5 a ledger row that is gone": f"DELETE FROM ledger WHERE {ANY_BILL}",
-    "I5 a ledger row that changed for a while": "INSERT INTO ledger_changes VALUES ('changed')",
     "I6 a backlog that went late": "UPDATE faults SET recovered_at = ended_at + 61",
     "I6 a backlog that never went": "UPDATE faults SET recovered_at = NULL",
     "I6 a status that is never green again": "UPDATE faults SET green_at = NULL",

@@ -60,7 +60,16 @@ def bill(*events: tuple[str, SessionEvent]) -> Bill:
 
 def test_a_completed_session_is_billed_as_its_event_says() -> None:
     assert bill(completed("1")) == Bill(
-        "session", "s", "m", "c", "u", "single", "2026-03-01T12:00:00.000000Z", "1", ("s",)
+        "session",
+        "s",
+        "m",
+        "c",
+        "u",
+        "single",
+        "2026-03-01T12:00:00.000000Z",
+        "1",
+        ("s",),
+        same=frozenset({"1"}),
     )
 
 
@@ -83,7 +92,10 @@ def test_of_several_completions_the_smallest_id_counts() -> None:
 
 def test_one_that_says_the_same_otherwise_is_ignored() -> None:
     again = completed("2", completedAt="2026-03-01T14:00:00.0+02:00", durationMinutes=5)
-    assert expected(completed("1"), again).complaints == set()
+    found = expected(completed("1"), again)
+    assert found.complaints == set()
+    assert found.bills["session/s"].source_event_id == "1"
+    assert found.bills["session/s"].same == {"1", "2"}
 
 
 def test_a_voided_event_counts_as_absent() -> None:
