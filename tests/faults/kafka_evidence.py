@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.faults.evidence import Evidence
 
 TOPICS = ("events.session", "events.contract", "events.user")
+GROUP = "faults-evidence"
 _BATCH = 1_000
 _REQUEST_SECONDS = 10.0
 
@@ -25,12 +26,13 @@ class KafkaReader(threading.Thread):
 
     def __init__(self, bootstrap_servers: str, evidence: Evidence) -> None:
         super().__init__(name="kafka-evidence", daemon=True)
+        self._bootstrap_servers = bootstrap_servers
         self._evidence = evidence
         self._stopping = threading.Event()
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
-                "group.id": "faults-evidence",
+                "group.id": GROUP,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 100,
@@ -66,10 +68,12 @@ class KafkaReader(threading.Thread):
         self.join()
 
     def _ends(self, deadline: float) -> dict[tuple[str, int], int]:
+        """Ask with a client of its own: this one's may still believe in a broker that is gone."""
         while True:
+            asking = Consumer({"bootstrap.servers": self._bootstrap_servers, "group.id": GROUP})
             try:
                 return {
-                    (each.topic, each.partition): self._consumer.get_watermark_offsets(
+                    (each.topic, each.partition): asking.get_watermark_offsets(
                         each, timeout=_REQUEST_SECONDS
                     )[1]
                     for each in self._partitions
@@ -77,6 +81,8 @@ class KafkaReader(threading.Thread):
             except KafkaException:
                 assert time.monotonic() < deadline, "Kafka did not say where its topics end"
                 time.sleep(0.5)
+            finally:
+                asking.close()
 
     def _position(self, topic: str, partition: int) -> int:
         last = self._evidence.one(

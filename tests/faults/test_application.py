@@ -1,0 +1,123 @@
+"""The application knows what it committed, whatever moment it is killed at: the journal is true."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infra.postgres.migrate import OWNER, apply_migrations, bootstrap
+from tests.faults.campaign import planned
+from tests.faults.catalog import FAULTS
+from tests.faults.driver import Order
+from tests.faults.evidence import Evidence
+from tests.faults.gathering import gather
+from tests.faults.journal import COMMITTED, Journal, JournalReader
+from tests.faults.lane import MOMENTS, Lane, armed
+from tests.faults.stories import Event, Transaction
+from tests.faults.workload import prices, transactions
+from tests.postgres_server import PostgresServer
+
+DATABASE = "faults"
+
+
+@pytest.fixture(scope="module")
+def url(postgres_server: PostgresServer) -> Iterator[str]:
+    bootstrap(postgres_server.admin_url, postgres_server.passwords, DATABASE)
+    apply_migrations(postgres_server.url(OWNER, DATABASE))
+    yield postgres_server.url("outbox_application", DATABASE)
+    with psycopg.connect(postgres_server.admin_url, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def signup(user: str) -> Event:
+    return Event(
+        "user", user, "user.signup", {"userId": user, "signedUpAt": "2026-03-01T12:00:00Z"}
+    )
+
+
+def lane(url: str, path: Path, moment: Path) -> Lane:
+    return Lane("lane", url, Journal(path, "lane"), lambda _: False, armed(moment))
+
+
+def in_a_process_that_dies(url: str, path: Path, switch: Path, transaction: Transaction) -> int:
+    """Carry out a transaction in a child process; return the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            lane(url, path, switch).carry_out(0, transaction)
+        finally:
+            os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_it_finds_out_what_it_committed(
+    moment: str, url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    path, switch = tmp_path / "lane.000000.jsonl", tmp_path / "switch"
+    switch.write_text(moment)
+    user = f"killed {moment}"
+    transaction = Transaction((signup(user), signup(user)))
+    assert in_a_process_that_dies(url, path, switch, transaction) == 9
+
+    reader = JournalReader(path, "lane")
+    assert list(reader.settled()) == []
+    successor = lane(url, path, switch)
+    successor.journal.attempts = reader.attempts
+    committed = successor.settle_unknown(reader)
+    noted = [attempt.outcome for attempt in JournalReader(path, "lane").settled()]
+    with psycopg.connect(postgres_server.admin_url_of(DATABASE)) as admin:
+        rows = admin.execute(
+            "SELECT count(*) FROM domain_events WHERE aggregate_id = %s", [user]
+        ).fetchone()
+    successor.close()
+    assert rows == (2 if committed else 0,)
+    assert committed is (noted == [COMMITTED])
+    assert moment != "after commit" or committed
+    assert moment == "at commit" or committed == (moment == "after commit")
+
+
+def test_the_database_takes_the_plan_and_holds_exactly_what_the_journal_says(
+    url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    with psycopg.connect(postgres_server.url(OWNER, DATABASE)) as owner, owner.cursor() as cursor:
+        cursor.executemany("INSERT INTO mentor_prices VALUES (%s, %s, %s, %s, %s)", prices())
+    worker = lane(url, tmp_path / "lane.000000.jsonl", tmp_path / "switch")
+    for number, transaction in enumerate(transactions(1, "short", 0)[:400]):
+        worker.carry_out(number, transaction)
+    worker.close()
+    evidence = Evidence(":memory:")
+    gather(postgres_server.admin_url_of(DATABASE), tmp_path, evidence)
+    differing = (
+        "SELECT count(*) FROM journal LEFT JOIN domain_events AS d USING (id) "
+        "WHERE (journal.outcome = 'committed') <> (d.id IS NOT NULL) "
+        "OR d.digest <> journal.digest"
+    )
+    assert evidence.one(differing) == 0
+    assert evidence.one("SELECT count(*) FROM journal WHERE outcome = 'committed'") > 400
+    assert evidence.one("SELECT count(*) FROM journal WHERE outcome = 'rolled back'") > 0
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
+    assert transactions(1, "short", 3) == transactions(1, "short", 3)
+    assert transactions(1, "short", 3) != transactions(2, "short", 3)
+    assert transactions(1, "short", 3) != transactions(1, "short", 4)
+
+
+def test_the_lanes_together_keep_the_rate() -> None:
+    order = Order(1, "", "", "", events_per_second=200.0, processes=2, short_lanes=3)
+    lanes = [lane for process in range(2) for lane in order.lanes(process)]
+    assert sum(rate for _, rate in lanes) == pytest.approx(200.0)
+    assert len({name for name, _ in lanes}) == len(lanes) == 8
+
+
+def test_faults_are_planned_by_the_seed_each_group_first_and_each_kind_before_any_again() -> None:
+    kinds = [fault.kind for fault in islice(planned(5, FAULTS), len(FAULTS))]
+    assert sorted(kinds) == sorted(fault.kind for fault in FAULTS)
+    groups = {fault.group for fault in FAULTS}
+    assert {fault.group for fault in islice(planned(5, FAULTS), len(groups))} == groups
+    assert [fault.kind for fault in islice(planned(5, FAULTS), 9)] == kinds[:9]
+    assert [fault.kind for fault in islice(planned(6, FAULTS), 9)] != kinds[:9]
