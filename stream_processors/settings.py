@@ -6,8 +6,10 @@ import sys
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run time
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream_processors.groups import PROCESSORS_GROUP
 
 _EXIT_USAGE = 2
 
@@ -29,9 +31,15 @@ class ProcessSettings(BaseSettings):
 
 
 class WorkerSettings(ProcessSettings):
-    """Settings of a stream processor; the name is its identity in the consumer group."""
+    """Settings of a stream processor; the name is its identity in the consumer group.
+
+    Under another application id it runs on trial, beside the others (stream_processors.
+    written_topics); `events_until` lets it see only the events that were recorded by then.
+    """
 
     worker_name: str
+    application_id: str = Field(default=PROCESSORS_GROUP, pattern=r"^[a-zA-Z0-9_-]{1,100}$")
+    events_until: AwareDatetime | None = None
 
 
 class LedgerWriterSettings(ProcessSettings):

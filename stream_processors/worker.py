@@ -12,6 +12,7 @@ import structlog
 from schemas import topics
 from stream_processors.agents.packages import PackagesAgent
 from stream_processors.agents.sessions import SessionsAgent
+from stream_processors.agents.until import UntilAgent
 from stream_processors.engine.application import add_agent, make_application
 from stream_processors.engine.changelog import Changelog
 from stream_processors.engine.deaths import DeathJournal
@@ -20,8 +21,8 @@ from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.engine.outbound import Outbound
 from stream_processors.engine.processing import Processor
-from stream_processors.groups import PROCESSORS_GROUP
 from stream_processors.settings import WorkerSettings, read_settings
+from stream_processors.written_topics import written_topics
 
 if TYPE_CHECKING:
     from schemas.topics import Topic
@@ -57,26 +58,35 @@ class _Progress:
 def build_worker(settings: WorkerSettings) -> faust.App:
     """Wire the agents, their tables and the way out into a Faust application."""
     application = make_application(
-        application_id=PROCESSORS_GROUP,
+        application_id=settings.application_id,
         bootstrap_servers=settings.kafka_bootstrap_servers,
         worker_name=settings.worker_name,
         directory=settings.state_directory,
     )
-    outbound = Outbound(settings.kafka)
+    written = written_topics(settings.application_id)
+    own_names = {topic.name: topic.name for topic in written.values()}
+    names = {name: topic.name for name, topic in written.items()} | own_names
+    outbound = Outbound(settings.kafka, names)
     journal = DeathJournal(settings.state_directory)
     progress = _Progress()
 
     def add(agent: Agent, source: Topic, changelog: Topic, table_name: str) -> None:
-        log = Changelog(changelog.name, source.name, PROCESSORS_GROUP, settings.kafka)
+        source, changelog = written.get(source.name, source), written[changelog.name]
+        log = Changelog(changelog.name, source.name, settings.application_id, settings.kafka)
         table = FactTable(table_name, log, settings.state_directory)
         processor = Processor(agent, table, outbound, journal)
         add_agent(application, source.name, processor, progress.finished)
 
-    add(SessionsAgent(), topics.EVENTS_SESSION, topics.SESSION_FACTS_CHANGELOG, "session_facts")
+    add(_sessions(settings), topics.EVENTS_SESSION, topics.SESSION_FACTS_CHANGELOG, "session_facts")
     add(PackagesAgent(), topics.PACKAGE_SESSIONS, topics.PACKAGE_FACTS_CHANGELOG, "package_facts")
     _follow_assignments(application, progress)
     serve_health(settings.health_port, progress.health)
     return application
+
+
+def _sessions(settings: WorkerSettings) -> Agent:
+    agent = SessionsAgent()
+    return agent if settings.events_until is None else UntilAgent(agent, settings.events_until)
 
 
 def _follow_assignments(application: faust.App, progress: _Progress) -> None:

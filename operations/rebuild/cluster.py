@@ -148,6 +148,33 @@ class Cluster:
                 )
             time.sleep(_POLL_SECONDS)
 
+    def topics_of(self, prefix: str) -> list[str]:
+        """Return the names of the topics that begin with a prefix."""
+        try:
+            there = self._admin.list_topics(timeout=REQUEST_SECONDS).topics
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        return sorted(name for name in there if name.startswith(prefix))
+
+    def groups_of(self, prefix: str) -> list[str]:
+        """Return the names of the consumer groups that begin with a prefix."""
+        listed = self._answer(
+            self._admin.list_consumer_groups(request_timeout=REQUEST_SECONDS)
+        ).valid
+        return sorted(group.group_id for group in listed if group.group_id.startswith(prefix))
+
+    def delete_group(self, group: str, patience_seconds: float) -> None:
+        """Forget a consumer group, once it has no members any more."""
+        self.wait_until_empty(group, patience_seconds)
+        [deletion] = self._admin.delete_consumer_groups(
+            [group], request_timeout=REQUEST_SECONDS
+        ).values()
+        try:
+            deletion.result(timeout=2 * REQUEST_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in _ABSENT_GROUP:
+                raise self._unreachable(error) from error
+
     def begin_changelog(self, topic: Topic, genesis: Genesis) -> None:
         """Write the first record of each of a new changelog's partitions."""
         producer = Producer(

@@ -1,22 +1,33 @@
 """The verb."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from datetime import datetime
+from functools import partial
 
 import click
 from rich.progress import Progress
 
 from operations.actions import by_option
-from operations.output import as_json, message_console, output_option, print_table, say
+from operations.failures import PROBLEM
+from operations.instants import Instant
+from operations.output import message_console, output_option, say
 from operations.rebuild.following import Teller
-from operations.rebuild.replacing import Replacement, replace
+from operations.rebuild.past import state_until
+from operations.rebuild.proof import prove
+from operations.rebuild.replacing import replace
+from operations.rebuild.report import print_past, print_proof, print_replacement
 from operations.settings import load_settings
 from operations.termination import interrupt_on_termination
 
 
 @click.command()
+@click.option(
+    "--until",
+    type=Instant(),
+    help="Show the state as of this time: what was owed, and what waited for what.",
+)
 @click.option(
     "--replace",
     "in_place",
@@ -25,27 +36,40 @@ from operations.termination import interrupt_on_termination
 )
 @by_option
 @output_option
-def rebuild(*, in_place: bool, actor: str, output: str) -> None:
+@click.pass_context
+def rebuild(
+    ctx: click.Context, until: datetime | None, *, in_place: bool, actor: str, output: str
+) -> None:
     """Make the state tables anew from the events.
 
-    With --replace it takes the place of the state there is. That mends a lost changelog, a
+    Beside the running ones, unless --replace is given: the processors read all events again, from
+    an empty state, into topics of their own, and what they say is owed is compared with the ledger.
+    Exit code 0 if it is the same, 1 if not. Nothing that runs is touched, and nothing is left.
+
+    With --until they read what was recorded by then, and what was owed and waited is shown.
+
+    With --replace the new state takes the place of the one there is. That mends a lost changelog, a
     truncated topic of events, and a topic that was deleted and made anew: events that Kafka no
     longer has are sent again. The ledger is not touched.
 
-    Example: outbox rebuild --replace
+    Example: outbox rebuild --until 2026-03-01T12:00:00+00:00
     """
-    if not in_place:
-        raise click.UsageError("Say --replace.")
+    if in_place and until is not None:
+        raise click.UsageError("--replace makes the state of now: leave out --until.")
     interrupt_on_termination()
     settings = load_settings()
+    addresses = (settings.need("database_url"), settings.need("kafka_bootstrap_servers"))
     with _teller() as teller:
-        done = replace(
-            settings.need("database_url"),
-            settings.need("kafka_bootstrap_servers"),
-            actor,
-            teller,
-        )
-    _print_replacement(done, output)
+        if in_place:
+            show: Callable[[], bool] = partial(
+                print_replacement, replace(*addresses, actor, teller), output
+            )
+        elif until is not None:
+            show = partial(print_past, state_until(*addresses, until, teller), output)
+        else:
+            show = partial(print_proof, prove(*addresses, teller), output)
+    if not show():
+        ctx.exit(PROBLEM)
 
 
 @contextmanager
@@ -60,20 +84,3 @@ def _teller() -> Iterator[Teller]:
             progress.update(bar, description=what, completed=done, total=total)
 
         yield Teller(say, report)
-
-
-def _print_replacement(done: Replacement, output: str) -> None:
-    if output == "json":
-        click.echo(as_json(done))
-    else:
-        print_table(
-            [{"figure": name, "value": value} for name, value in asdict(done).items()],
-            ("figure", "value"),
-        )
-    if done.started:
-        say("The state is whole again. Run `outbox reconcile` to see that nothing is missing.")
-    else:
-        say(
-            "Start the stream processors now: they read everything again. Then run `outbox "
-            "reconcile`."
-        )

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from operations.rebuild.cluster import Cluster
 from operations.rebuild.reading import read_to_end
+from operations.reconcile.positions import Offsets
 from operations.replay.sending import EVENT_COLUMNS
 from schemas.topics import EVENTS_SESSION
 
@@ -17,6 +18,17 @@ _REPORT_EVERY = 1_000
 _ROWS_AT_ONCE = 1_000
 
 _IN_KAFKA = "CREATE TEMPORARY TABLE in_kafka (event_id text NOT NULL)"
+# They name a place where another record lies, in a topic that was made anew. Its own place, once it
+# is sent again, is the one that tells whether it was processed.
+_FORGET_RECEIPTS = """
+    DELETE FROM domain_event_deliveries AS receipt
+    USING unnest(%(partitions)s::int[], %(begins)s::bigint[]) AS topic (partition, begins)
+    WHERE receipt.topic = %(topic)s
+      AND receipt.partition = topic.partition
+      AND receipt."offset" >= topic.begins
+      AND receipt.published_at < %(until)s
+      AND NOT EXISTS (SELECT FROM in_kafka WHERE in_kafka.event_id = receipt.event_id::text)
+"""
 # In the order of their creation: what comes for the first time keeps its order so.
 _NOT_IN_KAFKA = f"""
     SELECT {EVENT_COLUMNS}
@@ -37,23 +49,36 @@ def events_not_in_kafka(
     """Give the recorded events of sessions that are not in their topic, in order.
 
     Their topic is read to its end, as receipts tell where an event lay, but not whether it still
-    does. The connection must not be in autocommit.
+    does. Receipts of these events that name a place in it are forgotten: they prove nothing. Until
+    the events are sent, and received, they are undelivered for everybody to see. The connection
+    must not be in autocommit.
     """
     connection.execute(_IN_KAFKA)
-    ids = _ids_in_kafka(cluster, report)
+    # What is received later may lie behind the end that is read to.
+    now = connection.execute("SELECT clock_timestamp()").fetchone()
+    begins = cluster.begins([EVENTS_SESSION.name])
+    ids = _ids_in_kafka(cluster, begins, report)
     with connection.cursor().copy("COPY in_kafka (event_id) FROM STDIN") as copy:
         for event_id in ids:
             copy.write_row((event_id,))
     connection.execute("ANALYZE in_kafka")
+    forgotten = {
+        "topic": EVENTS_SESSION.name,
+        "partitions": [number for _, number in begins],
+        "begins": list(begins.values()),
+        "until": None if now is None else now[0],
+    }
+    connection.execute(_FORGET_RECEIPTS, forgotten)
+    # The ledger writer must not wait for it until everything is sent.
+    connection.commit()
     with connection.cursor(name="not_in_kafka", row_factory=dict_row) as events:
         events.itersize = _ROWS_AT_ONCE
         events.execute(_NOT_IN_KAFKA)
         yield iter(events)
 
 
-def _ids_in_kafka(cluster: Cluster, report: Report) -> Iterator[str]:
+def _ids_in_kafka(cluster: Cluster, begins: Offsets, report: Report) -> Iterator[str]:
     """Yield the event id in the headers of each record of events.session, up to its end now."""
-    begins = cluster.begins([EVENTS_SESSION.name])
     ends = cluster.positions.ends([EVENTS_SESSION.name])
     total = sum(end - begins[partition] for partition, end in ends.items())
     records = read_to_end(cluster.bootstrap_servers, begins, ends)

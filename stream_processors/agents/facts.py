@@ -34,7 +34,10 @@ def add_fact(facts: PendingFacts, key: bytes, fact: Fact) -> None:
 
 def facts_about(facts: PendingFacts, subject_id: str) -> list[Fact]:
     """Return all facts about a session, or about a package."""
-    return [
-        codec.decode(value, FACT_KINDS[key.decode().split(SEPARATOR)[-2]])
-        for key, value in facts.rows(subject_prefix(subject_id)).items()
-    ]
+    rows = facts.rows(subject_prefix(subject_id))
+    return [fact_of_row(key, value) for key, value in rows.items()]
+
+
+def fact_of_row(key: bytes, value: bytes) -> Fact:
+    """Return the fact that a row of a state table holds."""
+    return codec.decode(value, FACT_KINDS[key.decode().split(SEPARATOR)[-2]])

@@ -46,9 +46,16 @@ class DeliveryError(Exception):
 
 
 class Outbound:
-    """A producer whose `deliver` returns when the brokers have every record of a batch."""
+    """A producer whose `deliver` returns when the brokers have every record of a batch.
 
-    def __init__(self, kafka: Mapping[str, str | int]) -> None:
+    `names`: what the topics are really called, by the names that records bear; a record for any
+    other topic is refused. Without it they are called so.
+    """
+
+    def __init__(
+        self, kafka: Mapping[str, str | int], names: Mapping[str, str] | None = None
+    ) -> None:
+        self._names = names
         self._producer = Producer(
             {
                 **kafka,
@@ -86,10 +93,11 @@ class Outbound:
 
     async def _produce(self, batch: _Batch, index: int, record: OutboundRecord) -> None:
         arguments = {} if record.partition is None else {"partition": record.partition}
+        topic = record.topic if self._names is None else self._names[record.topic]
         while True:
             try:
                 self._producer.produce(
-                    record.topic,
+                    topic,
                     record.value,
                     record.key,
                     on_delivery=batch.on_delivery(index),

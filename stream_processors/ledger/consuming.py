@@ -10,6 +10,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException, Message
 from confluent_kafka import KafkaError as Error
 
+from stream_processors.engine.changelog import MEND, PositionLost
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.ledger.database import Stopped
 
@@ -96,6 +97,11 @@ class TopicLoop(threading.Thread):
         batch = [first, *self._consumer.consume(_BATCH_RECORDS - 1, timeout=0)]
         for message in batch:
             error = message.error()
+            if error is not None and error.code() == Error._AUTO_OFFSET_RESET:  # noqa: SLF001
+                raise PositionLost(
+                    f"the position of {self.name} in {message.topic()}[{message.partition()}] is "
+                    f"no longer in the topic: {error.str()}. {MEND}"
+                )
             if error is not None and error.code() not in _PASSING_ERRORS and not error.retriable():
                 raise KafkaException(error)
         return [message for message in batch if message.error() is None]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.local.credentials import load_credentials
@@ -93,6 +93,19 @@ def ends(topics: Topics, topic: str) -> dict[int, int]:
     }
 
 
+def event_at(topics: Topics, partition: int, offset: int) -> str:
+    """The id of the event that lies at a place of events.session."""
+    consumer = Consumer({**topics.settings, "group.id": "reader", "auto.offset.reset": "error"})
+    try:
+        consumer.assign([TopicPartition(EVENTS_SESSION.name, partition, offset)])
+        message = consumer.poll(20)
+        assert message is not None
+        assert message.error() is None
+        return dict(message.headers())["id"].decode()
+    finally:
+        consumer.close()
+
+
 def paid(books: Books) -> list[str]:
     return sorted(session for bill in books.bills() for session in bill["session_ids"])
 
@@ -175,6 +188,15 @@ def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_fi
     books.wait_for_bills(3)
     assert paid(books) == sorted(books.id(n) for n in ("before", "during", "s0", "s1", "s2"))
     assert len(books.bills()) == 3
+    # Receipts of the old topic are no receipts: these tell where the events lie now.
+    wait_for_receipts(books, 5)
+    for receipt in books.rows(
+        'SELECT event_id::text, partition, "offset" FROM domain_event_deliveries '
+        "JOIN domain_events ON id = event_id WHERE aggregate_id LIKE %s",
+        f"{books.name}-%",
+    ):
+        place = (receipt["partition"], receipt["offset"])
+        assert event_at(topics, *place) == receipt["event_id"]
 
 
 def test_workers_that_it_cannot_stop_are_named_and_nothing_is_changed(

@@ -3,6 +3,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
+from confluent_kafka import Consumer, TopicPartition
 
 from schemas import topics as catalogue
 from stream_processors.engine.messages import OutboundRecord
@@ -145,3 +146,20 @@ def test_a_record_as_large_as_the_catalogue_allows_arrives(
     noise = bytes(number * number % 251 for number in range(2_000_000))
 
     assert _deliver(outbound, [OutboundRecord(topic, b"key", noise)]) == [0]
+
+
+def test_a_topic_may_really_be_called_otherwise_and_no_other_one_is_written(
+    topics: Topics,
+) -> None:
+    usual, own = topics.make("usual"), topics.make("own")
+    outbound = Outbound(topics.settings, {usual: own})
+    try:
+        assert _deliver(outbound, [OutboundRecord(usual, b"key", b"value", partition=0)]) == [0]
+        with pytest.raises(KeyError):
+            _deliver(outbound, [OutboundRecord(own, b"key", b"value", partition=0)])
+    finally:
+        outbound.close()
+    assert [message.value() for message in topics.read(own, 1)] == [b"value"]
+    assert Consumer({**topics.settings, "group.id": "reader"}).get_watermark_offsets(
+        TopicPartition(usual, 0), timeout=20
+    ) == (0, 0)

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from confluent_kafka import KafkaException
 
+from stream_processors.engine.changelog import PositionLost
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.ledger.consuming import TopicLoop
 from stream_processors.ledger.database import Stopped
@@ -182,7 +182,9 @@ def test_a_position_that_is_no_longer_in_the_topic_is_a_fault(
     reader = start()
     _wait_until(lambda: bool(reader.faults))
 
-    assert isinstance(reader.faults[0], KafkaException)
+    assert isinstance(reader.faults[0], PositionLost)
+    assert f"position of {group} in {topic}[0] is no longer in the topic" in str(reader.faults[0])
+    assert "outbox rebuild --replace" in str(reader.faults[0])
     assert reader.given == []
     assert topics.committed(group, topic) == 1
 
