@@ -71,7 +71,8 @@ def prove(database_url: str, bootstrap_servers: str, teller: Teller) -> Proof:
         begins = cluster.begins([EVENTS_SESSION.name])
         ends = cluster.positions.ends([EVENTS_SESSION.name])
         events = sum(end - begins[partition] for partition, end in ends.items())
-        return _proof(events, counts, list(found.values()), _warnings(list(begins.values()), late))
+        warnings = _warnings(list(begins.values()), late, differs=bool(found))
+        return _proof(events, counts, list(found.values()), warnings)
 
 
 def _wait_for_ledger(cluster: Cluster) -> Sequence[Passage]:
@@ -80,12 +81,12 @@ def _wait_for_ledger(cluster: Cluster) -> Sequence[Passage]:
     return wait_for_progress(cluster.positions, PROCESSORS_GROUP, patience).late
 
 
-def _warnings(begins: Sequence[int], late: Sequence[Passage]) -> list[str]:
+def _warnings(begins: Sequence[int], late: Sequence[Passage], *, differs: bool) -> list[str]:
     warnings = [passage.warning for passage in late]
-    if any(begins):
+    if differs and any(begins):
         warnings.append(
-            f"{EVENTS_SESSION.name} no longer holds its first records: bills that rest on them "
-            "cannot be computed again. `outbox rebuild --replace` sends them again."
+            f"{EVENTS_SESSION.name} no longer holds its first records: what rests on them alone "
+            "differs. `outbox rebuild --replace` sends again what is no longer there."
         )
     return warnings
 

@@ -10,29 +10,27 @@ names this command; called again, it begins anew.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
 from operations.actions import record_action
 from operations.failures import ProblemError
+from operations.rebuild.beginning import begin_changelogs, move_to_beginning
 from operations.rebuild.cluster import Cluster
 from operations.rebuild.following import Teller, follow_pipeline
 from operations.rebuild.missing_events import events_not_in_kafka
 from operations.rebuild.processes import LocalProcesses, local_processes
-from operations.reconcile.positions import Offsets, Partition
+from operations.reconcile.positions import Partition
 from operations.replay.sending import send_events
 from schemas.topics import (
     DEAD_LETTERS,
     EVENTS_SESSION,
     PACKAGE_FACTS_CHANGELOG,
-    PACKAGE_SESSIONS,
     PAYABLES,
     SESSION_FACTS_CHANGELOG,
     TOPICS,
 )
-from stream_processors.engine.genesis import Genesis
 from stream_processors.groups import (
     DEAD_LETTERS_GROUP,
     PAYABLES_GROUP,
@@ -42,11 +40,7 @@ from stream_processors.groups import (
 
 # Longer than a member that has ended keeps its place in its group.
 _EMPTY_SECONDS = 15.0
-# Each with the source topic that its facts are of.
-_CHANGELOGS = (
-    (SESSION_FACTS_CHANGELOG, EVENTS_SESSION),
-    (PACKAGE_FACTS_CHANGELOG, PACKAGE_SESSIONS),
-)
+_CHANGELOGS = (SESSION_FACTS_CHANGELOG, PACKAGE_FACTS_CHANGELOG)
 _LEDGER_WRITER_READS = {
     PAYABLES_GROUP: (PAYABLES.name,),
     DEAD_LETTERS_GROUP: (DEAD_LETTERS.name,),
@@ -92,7 +86,7 @@ def replace(database_url: str, bootstrap_servers: str, actor: str, teller: Telle
             teller.say(f"Made the topics that were not there: {', '.join(made)}.")
         sent = _send_missing(database_url, cluster, teller)
         moved = _move_ledger_writer(cluster, local, teller)
-        _move_processors(cluster)
+        move_to_beginning(cluster, PROCESSORS_GROUP)
         _replace_changelogs(cluster, local)
         teller.say("Made the changelogs anew; the state of before is dropped.")
         record_action(
@@ -162,28 +156,12 @@ def _move_ledger_writer(
     return moved
 
 
-def _move_processors(cluster: Cluster) -> None:
-    """Let the processors read the events from their beginning.
-
-    What the sessions agent told the packages agent before, it says again: that is passed over.
-    """
-    offsets: Offsets = {
-        **cluster.begins([EVENTS_SESSION.name]),
-        **cluster.positions.ends([PACKAGE_SESSIONS.name]),
-    }
-    cluster.move(PROCESSORS_GROUP, offsets)
-
-
 def _replace_changelogs(cluster: Cluster, local: LocalProcesses | None) -> None:
-    """Delete the changelogs and begin new ones, which say that a person wanted it so."""
+    """Delete the changelogs and begin new ones."""
     copies = _replication_factor(cluster)
-    changelogs = [changelog for changelog, _ in _CHANGELOGS]
-    cluster.delete_topics([changelog.name for changelog in changelogs])
-    cluster.create_missing(changelogs, copies)
-    rebuilt_at = datetime.now(UTC).isoformat(timespec="seconds")
-    ids = cluster.ids([source.name for _, source in _CHANGELOGS])
-    for changelog, source in _CHANGELOGS:
-        cluster.begin_changelog(changelog, Genesis(ids[source.name], rebuilt_at))
+    cluster.delete_topics([changelog.name for changelog in _CHANGELOGS])
+    cluster.create_missing(_CHANGELOGS, copies)
+    begin_changelogs(cluster, PROCESSORS_GROUP)
     if local is not None:
         local.drop_state()
 

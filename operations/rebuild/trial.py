@@ -17,6 +17,7 @@ from infra.local.files import tail
 from infra.local.layout import layout_from_environment, project_directory
 from infra.local.supervision import HOME_MARK, PROCESS_MARK
 from operations.failures import ProblemError
+from operations.rebuild.beginning import begin_changelogs, move_to_beginning
 from operations.rebuild.cluster import Cluster
 from operations.rebuild.following import Report, follow
 from operations.reconcile.stages import Stage
@@ -134,6 +135,8 @@ def trial(cluster: Cluster, until: datetime | None) -> Iterator[Trial]:
         given.directory.mkdir(parents=True, mode=0o700)
         copies = cluster.replication_factor(EVENTS_SESSION.name)
         cluster.create_missing(list(given.topics.values()), copies)
+        move_to_beginning(cluster, application_id)
+        begin_changelogs(cluster, application_id)
         yield given
     finally:
         with _uninterrupted():

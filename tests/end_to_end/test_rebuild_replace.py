@@ -162,6 +162,11 @@ def test_events_removed_unread_are_told_and_sent_again(books: Books, topics: Top
     assert paid(books) == sorted(books.id(n) for n in ("before", "during", "s0", "s1", "s2"))
     assert len(books.bills()) == 3
     wait_for_receipts(books, 5)
+    # And the events give that ledger, from a topic that does not begin at its beginning.
+    code, out, err = books.stack.outbox("rebuild", "--output", "json", timeout=240)
+    assert out, err
+    different = [each["subject"] for each in json.loads(out)["differences"]]
+    assert not [subject for subject in different if subject.startswith(books.name)], code
 
 
 @pytest.mark.timeout(300)
