@@ -44,11 +44,9 @@ CREATE INDEX mentor_payable_ledgers_session_index ON mentor_payable_ledgers (ses
 CREATE INDEX mentor_payable_ledgers_package_index ON mentor_payable_ledgers (service_package_id)
     WHERE service_package_id IS NOT NULL;
 CREATE INDEX mentor_payable_ledgers_contract_index ON mentor_payable_ledgers (contract_id);
--- What was posted lately is reconciled every minute.
-CREATE INDEX mentor_payable_ledgers_posted_index ON mentor_payable_ledgers (posted_at);
 CREATE INDEX mentor_payable_ledgers_mentor_index ON mentor_payable_ledgers (mentor_id, posted_at);
 
--- What was posted since the last seal, or in a month.
+-- What was posted since the last seal, or in a month; what was posted lately is reconciled.
 CREATE INDEX mentor_payable_ledgers_posted_index ON mentor_payable_ledgers (posted_at);
 
 CREATE TRIGGER prepare_entry BEFORE INSERT ON mentor_payable_ledgers
