@@ -129,6 +129,11 @@ class ConnectClient:
         values = (entry["value"] for entry in answer.json()["configs"])
         return tuple(f"{value['name']}: {error}" for value in values for error in value["errors"])
 
+    def plugin_versions(self) -> dict[str, str]:
+        """Return the version of each connector class that the worker has."""
+        answer = self._demand("GET", "/connector-plugins")
+        return {entry["class"]: str(entry.get("version")) for entry in answer.json()}
+
     def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         """Create a connector that runs nothing until it is resumed."""
         body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}

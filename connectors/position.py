@@ -86,10 +86,11 @@ def source_fault(source: Source, stored: int | None) -> str | None:
 
     stored is None for a connector that has never stored one.
     """
-    return _publication_fault(source) or _position_fault(source, stored)
+    return publication_fault(source) or position_fault(source, stored)
 
 
-def _publication_fault(source: Source) -> str | None:
+def publication_fault(source: Source) -> str | None:
+    """Say why the publication would leave something out, else None."""
     name, publication = source.publication_name, source.publication
     if publication is None:
         return (
@@ -107,7 +108,8 @@ def _publication_fault(source: Source) -> str | None:
     )
 
 
-def _position_fault(source: Source, stored: int | None) -> str | None:
+def position_fault(source: Source, stored: int | None) -> str | None:
+    """Say why the slot does not continue where the stored position ends, else None."""
     name, slot = source.slot_name, source.slot
     if slot is None and stored is None:
         return (

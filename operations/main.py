@@ -40,6 +40,9 @@ VERBS = {
     ),
     "rebuild": Verb("operations.rebuild", "rebuild", "Make the state tables anew from the events."),
     "replay": Verb("operations.replay.command", "replay", "Send chosen events to Kafka again."),
+    "doctor": Verb(
+        "operations.doctor", "doctor", "Say what is wrong, and the command that mends it."
+    ),
 }
 
 

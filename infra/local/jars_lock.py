@@ -61,6 +61,12 @@ def read_lock(text: str) -> list[LockedJar]:
     return jars
 
 
+def locked_version(artifact: str) -> str:
+    """Return the version of a jar that is in jars.lock; raises KeyError for one that is not."""
+    versions = {jar.artifact: jar.version for jar in read_lock(LOCK.read_text(encoding="utf-8"))}
+    return versions[artifact]
+
+
 def sha256_of(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:

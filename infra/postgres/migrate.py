@@ -36,7 +36,7 @@ SLOT = "outbox_events"
 SETUP_LOCK = 7_204_611_902_357_118
 
 _SLOTS_WITH_FAILOVER = 170_000
-_OLDEST_SERVER = 140_000
+OLDEST_SERVER = 140_000
 _MIGRATION_NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
 
@@ -59,7 +59,7 @@ def bootstrap(admin_url: str, passwords: Mapping[str, str], database: str = DATA
             f"No password is given for {', '.join(missing)}: give each role one."
         )
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        if connection.info.server_version < _OLDEST_SERVER:
+        if connection.info.server_version < OLDEST_SERVER:
             raise DatabaseSetupError(
                 f"PostgreSQL {connection.info.server_version // 10_000} is too old: use 14 to 18."
             )
@@ -142,6 +142,18 @@ def apply_migrations(database_url: str) -> list[str]:
             _apply(connection, name, text)
             applied_now.append(name)
     return applied_now
+
+
+def missing_migrations(connection: psycopg.Connection) -> list[str]:
+    """Return the names of the migrations the database has not had; change nothing.
+
+    Raises MigrationChangedError as apply_migrations does.
+    """
+    migrations = _migrations()
+    row = connection.execute("SELECT to_regclass('public.schema_migrations')").fetchone()
+    applied = {} if row == (None,) else _applied(connection)
+    _refuse_changed(applied, migrations)
+    return [name for name in migrations if name not in applied]
 
 
 def _apply(connection: psycopg.Connection[tuple[object, ...]], name: str, text: str) -> None:

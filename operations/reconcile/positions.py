@@ -37,13 +37,20 @@ class KafkaPositions:
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """See Positions. Raises UnreachableError for a topic that is not there, too."""
+        return self._offsets(topics, OffsetSpec.latest())
+
+    def begins(self, topics: Iterable[str]) -> Offsets:
+        """Return where each partition begins: the offset of the first record it still has."""
+        return self._offsets(topics, OffsetSpec.earliest())
+
+    def _offsets(self, topics: Iterable[str], which: OffsetSpec) -> Offsets:
         wanted = [
             TopicPartition(name, partition)
             for name in topics
             for partition in self._partitions(name)
         ]
         asked = self._admin.list_offsets(
-            {partition: OffsetSpec.latest() for partition in wanted},
+            dict.fromkeys(wanted, which),
             request_timeout=self._timeout_seconds,
         )
         return {

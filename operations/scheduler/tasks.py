@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from operations.scheduler.timetable import Outcome, Task
 
 if TYPE_CHECKING:
+    from operations.maintain.report import Maintenance
     from operations.reconcile.report import Reconciliation
     from operations.scheduler.settings import SchedulerSettings
 
 RECONCILE_LATELY = "reconcile"
 RECONCILE_ALL = "reconcile-all"
+MAINTAIN = "maintain"
 _RETRY_DAILY_SECONDS = 300.0
 # What the system or an application did wrong; failed bills are for a person to decide.
 _ALARMING = (
@@ -49,7 +51,7 @@ def daily(settings: SchedulerSettings) -> list[Task]:
             first_seconds=settings.scheduler_first_seconds,
             retry_seconds=min(_RETRY_DAILY_SECONDS, settings.scheduler_daily_seconds),
         )
-        for name, run in ((RECONCILE_ALL, _reconcile),)
+        for name, run in ((RECONCILE_ALL, _reconcile), (MAINTAIN, _maintain))
     ]
 
 
@@ -65,17 +67,32 @@ def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
     if found.verdict == "clean":
         summary = f"{found.events} events and {found.expected} bills are as they should be"
         return Outcome("clean", summary, fine=True)
-    counted = [
-        f"{getattr(found, name)} {name}" for name in (*_ALARMING, "failed") if getattr(found, name)
-    ]
+    counts = {name: getattr(found, name) for name in (*_ALARMING, *_FOR_A_PERSON)}
+    counted = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
     command = "outbox reconcile"
     if since is not None:
         command += f" --since {since.isoformat(timespec='seconds')}"
-    parts = [", ".join(counted) or "see there", *found.warnings]
+    parts = [*([", ".join(counted)] if counted else []), *found.warnings]
     return Outcome(
         verdict=found.verdict,
         summary=f"{found.verdict}: {'; '.join(parts)}. `{command}` shows which",
         fine=False,
-        # A warning that spoils the verdict is of a stage that stands still.
-        alarming=bool(found.warnings) or any(getattr(found, name) for name in _ALARMING),
+        # A verdict that no count spoils is spoilt by a stage that stands still.
+        alarming=not counted or any(counts[name] for name in _ALARMING),
     )
+
+
+def _maintain() -> Outcome:
+    from operations.maintain.command import maintain_now  # noqa: PLC0415
+    from operations.settings import load_settings  # noqa: PLC0415
+
+    return outcome_of_maintenance(maintain_now(load_settings()))
+
+
+def outcome_of_maintenance(done: Maintenance) -> Outcome:
+    """Return what a maintenance means: a day that must be kept holds an event that is not safe."""
+    summary = f"{len(done.dropped)} days dropped, {done.partitions_made} partitions made"
+    if done.fine:
+        return Outcome("done", summary, fine=True)
+    kept = " ".join(day.message for day in done.kept)
+    return Outcome("kept", f"{summary}. {kept} `outbox maintain` says it again", fine=False)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from operations.maintain.report import KeptDay, Maintenance
 from operations.reconcile.comparison import OutcomeCount
 from operations.reconcile.report import Reconciliation, reconciliation
 from operations.scheduler.__main__ import work
-from operations.scheduler.tasks import outcome_of
+from operations.scheduler.tasks import outcome_of, outcome_of_maintenance
 from operations.scheduler.timetable import Outcome, Task, Timetable, read_runs
 
 FINE = Outcome("clean", "all is well", fine=True)
@@ -249,3 +250,11 @@ def test_every_task_is_carried_out_by_the_loop(world: World) -> None:
     task = Task("reconcile", run, 0.0, 300.0, 0.0, 0.0)
     work(world.timetable(task), [task], stopping)
     assert world.runs == 3
+
+
+def test_a_day_that_had_to_be_kept_is_told_with_the_reason() -> None:
+    done = Maintenance(kept=[KeptDay(date(2026, 1, 1), "undelivered", 2)])
+    outcome = outcome_of_maintenance(done)
+    assert (outcome.fine, outcome.alarming) == (False, False)
+    assert "2026-01-01 is kept (undelivered, 2 events)" in outcome.summary
+    assert outcome_of_maintenance(Maintenance(partitions_made=3)).fine
