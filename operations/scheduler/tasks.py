@@ -21,6 +21,7 @@ _ALARMING = (
     "missing", "undelivered", "duplicate", "mismatched", "overdue_waits",
     "consumed_without_completed", "completed_without_consumed", "packages_stuck",
 )  # fmt: skip
+_FOR_A_PERSON = ("failed",)
 
 
 def reconciling(settings: SchedulerSettings) -> Task:
