@@ -172,7 +172,8 @@ def _changelog_deleted(site: Site) -> str:
             "outbox-billing-package_facts-changelog",
         ]
     )
-    _kafka(site).delete_topics([topic], operation_timeout=30)[topic].result()
+    client = _kafka(site)
+    client.delete_topics([topic], operation_timeout=30)[topic].result()
     return f"{topic} deleted"
 
 
@@ -183,7 +184,8 @@ def _events_truncated(site: Site) -> str:
             all_stopped.enter_context(stopped(site, name))
         seconds = pause(site, 2, 5)
         ends = [TopicPartition("events.session", number, OFFSET_END) for number in range(4)]
-        removed = _kafka(site).delete_records(ends, operation_timeout=30)
+        client = _kafka(site)
+        removed = client.delete_records(ends, operation_timeout=30)
         low = [answer.result().low_watermark for answer in removed.values()]
     return f"events.session truncated to {low} after the workers had been stopped {seconds:.1f} s"
 
