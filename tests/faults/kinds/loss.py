@@ -124,6 +124,7 @@ def _publication_dropped(site: Site) -> str:
 
 _TELLING = "outbox rebuild --replace"
 _REBUILD_SECONDS = 600.0
+_ANSWER_SECONDS = 60.0
 
 
 def _rebuilt(lose: Callable[[Site], str]) -> Callable[[Site], Outcome]:
@@ -173,7 +174,7 @@ def _changelog_deleted(site: Site) -> str:
         ]
     )
     client = _kafka(site)
-    client.delete_topics([topic], operation_timeout=30)[topic].result()
+    client.delete_topics([topic], operation_timeout=30)[topic].result(_ANSWER_SECONDS)
     return f"{topic} deleted"
 
 
@@ -186,7 +187,7 @@ def _events_truncated(site: Site) -> str:
         ends = [TopicPartition("events.session", number, OFFSET_END) for number in range(4)]
         client = _kafka(site)
         removed = client.delete_records(ends, operation_timeout=30)
-        low = [answer.result().low_watermark for answer in removed.values()]
+        low = [answer.result(_ANSWER_SECONDS).low_watermark for answer in removed.values()]
     return f"events.session truncated to {low} after the workers had been stopped {seconds:.1f} s"
 
 

@@ -27,6 +27,7 @@ _NEW_FIELD = {"name": "note", "type": ["null", "string"], "default": None, "doc"
 _SAID = "no schema of this release has the fingerprint"
 _PAYABLES, _GROUP, _PARTITIONS = "billing.payables", "outbox-ledger-payables", 4
 _LOUD_SECONDS = 180.0
+_ANSWER_SECONDS = 60.0
 
 
 def next_release(directory: Path, *, writes: bool) -> Path:
@@ -112,7 +113,7 @@ def _wait_until_read(site: Site) -> None:
     admin = AdminClient({"bootstrap.servers": site.stack.address("kafka_bootstrap_servers")})
     partitions = [TopicPartition(_PAYABLES, number) for number in range(_PARTITIONS)]
     ends = {
-        partition.partition: answer.result().offset
+        partition.partition: answer.result(_ANSWER_SECONDS).offset
         for partition, answer in admin.list_offsets(
             {partition: OffsetSpec.latest() for partition in partitions}, request_timeout=20
         ).items()
@@ -122,7 +123,10 @@ def _wait_until_read(site: Site) -> None:
         asked = admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(_GROUP, partitions)], request_timeout=20
         )
-        return {each.partition: each.offset for each in asked[_GROUP].result().topic_partitions}
+        return {
+            each.partition: each.offset
+            for each in asked[_GROUP].result(_ANSWER_SECONDS).topic_partitions
+        }
 
     wait_until(
         "the ledger writer has read what the new version wrote",
