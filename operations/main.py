@@ -36,7 +36,9 @@ VERBS = {
         "operations.reconcile", "reconcile", "Compare the ledger with what the events say."
     ),
     "maintain": Verb(
-        "operations.maintain", "maintain", "Make the days ahead, archive and drop the old ones."
+        "operations.maintain",
+        "maintain",
+        "Make the days ahead, drop the old ones, seal the ledger.",
     ),
     "rebuild": Verb("operations.rebuild", "rebuild", "Make the state tables anew from the events."),
     "replay": Verb("operations.replay.command", "replay", "Send chosen events to Kafka again."),

@@ -20,11 +20,13 @@ _FIGURES = ("partitions_made", "archived", "strays_moved", "receipts_swept")
 @output_option
 @click.pass_context
 def maintain(ctx: click.Context, output: str) -> None:
-    """Make the partitions of the coming days; archive and drop the days that are old enough.
+    """Make the partitions of coming days, archive and drop old days, and seal the ledger.
 
     Safe beside traffic, twice at once, and killed at any moment: the next run goes on. A day with
     an event that Kafka has not had is kept and named, and the exit code is 1.
-    OUTBOX_MAINTAIN_RETENTION_DAYS (30) says how long a day stays.
+    OUTBOX_MAINTAIN_RETENTION_DAYS (30) says how long a day stays. `seal` is the head of the chain
+    of seals: kept outside of the database, it lets `outbox ledger verify` find what a superuser
+    altered.
     """
     done = maintain_now(load_settings())
     if output == "json":
@@ -33,8 +35,8 @@ def maintain(ctx: click.Context, output: str) -> None:
         _print_tables(done)
     for warning in done.warnings:
         say(f"Warning: {warning}")
-    for day in done.kept:
-        say(day.message)
+    for message in (*(day.message for day in done.kept), *done.faults):
+        say(message)
     if not done.fine:
         ctx.exit(PROBLEM)
 
@@ -61,6 +63,8 @@ def _print_tables(done: Maintenance) -> None:
     ]
     figures.append({"figure": "days_dropped", "value": len(done.dropped)})
     figures.append({"figure": "days_kept", "value": len(done.kept)})
+    if done.seal is not None:
+        figures.append({"figure": "seal", "value": done.seal["head"]})
     print_table_or_json(figures, "table", ("figure", "value"))
     days: list[dict[str, Any]] = [{**asdict(day), "outcome": "dropped"} for day in done.dropped]
     days += [{**asdict(day), "outcome": f"kept: {day.reason}"} for day in done.kept]

@@ -1,11 +1,13 @@
 """One maintenance, step by step. Killed between or within steps, the next one goes on."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import psycopg
 from psycopg import errors, sql
 
 from operations.failures import ProblemError
+from operations.ledger.sealing import seal
 from operations.maintain.archiving import archive
 from operations.maintain.days import Day, expired_days, undelivered
 from operations.maintain.dropping import InUseError, detach, drop_detached
@@ -22,7 +24,7 @@ def maintain_database(
     settings: MaintainSettings,
     report: Callable[[str], None] = lambda _: None,
 ) -> Maintenance:
-    """Make the days ahead, archive and drop the old ones.
+    """Make the days ahead, archive and drop the old ones, seal the ledger.
 
     connection: the owner's, autocommit. report is told what was done, line by line. Raises
     ProblemError if another maintenance does not end; psycopg.Error where the database refuses.
@@ -38,6 +40,7 @@ def maintain_database(
         for day in expired_days(connection, settings.retention_days):
             _retire(connection, day, settings, done, report)
         done.receipts_swept = sweep_receipts(connection)
+        _seal_ledger(connection, done)
     finally:
         connection.execute("SELECT pg_advisory_unlock(hashtextextended('outbox.maintain', 0))")
     return done
@@ -81,6 +84,16 @@ def _partitions_ahead(
     finally:
         connection.remove_notice_handler(warn)
     return 0 if row is None else int(row[0])
+
+
+def _seal_ledger(connection: psycopg.Connection, done: Maintenance) -> None:
+    """Seal what was posted; that it could not be does not take back what else was done."""
+    try:
+        made = seal(connection)
+    except ProblemError as error:
+        done.faults.append(error.message)
+    else:
+        done.seal = {**asdict(made), "head": made.head}
 
 
 def _retire_strays(

@@ -57,7 +57,7 @@ class KeptDay:
 
 @dataclass(slots=True)
 class Maintenance:
-    """All of one run. It is fine if no day that should go was kept."""
+    """All of one run. It is fine if no day that should go was kept, and nothing else went wrong."""
 
     partitions_made: int = 0
     dropped: list[DroppedDay] = field(default_factory=list)
@@ -69,9 +69,13 @@ class Maintenance:
     receipts_swept: int = 0
     """Second receipts of events that had been archived."""
     seal: Mapping[str, Any] | None = None
+    """The seal that was put on the ledger; its `head` is for keeping outside of the database."""
     warnings: list[str] = field(default_factory=list)
+    """What will mend itself, or is mended by another run."""
+    faults: list[str] = field(default_factory=list)
+    """What was not done, besides the days that were kept."""
 
     @property
     def fine(self) -> bool:
         """Whether nothing is left for a person to do."""
-        return not self.kept
+        return not self.kept and not self.faults
