@@ -37,6 +37,10 @@ unit: install ## The tests that need no stack: quick
 integration: install jars ## The tests of each part on the real stack
 	@$(RUN)/python -m pytest tests/integration
 
+.PHONY: faults
+faults: install jars ## Faults while an application writes; FAULTS="--minutes 60 --rate 200 --report FILE"
+	@$(RUN)/python -m tests.faults $(FAULTS)
+
 .PHONY: up
 up: install ## Start the local stack and keep it
 	@$(RUN)/outbox up
