@@ -104,13 +104,25 @@ class Cluster:
         return left
 
     def create_missing(self, topics: Sequence[Topic], replication_factor: int = 1) -> list[str]:
-        """Make the topics of the catalogue that are not there; return their names."""
-        return create_missing_topics(
+        """Make those of these topics that are not there, until they can be used; return names."""
+        made = create_missing_topics(
             self.bootstrap_servers,
             topics,
             replication_factor=replication_factor,
             admin=self._admin,
         )
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while made:
+            try:
+                self.positions.ends(made)
+            except UnreachableError:
+                # Their partitions have no leader yet.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                break
+        return made
 
     def replication_factor(self, topic: str) -> int:
         """Return how many copies a topic has."""

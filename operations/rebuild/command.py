@@ -78,9 +78,9 @@ def _teller() -> Iterator[Teller]:
     with Progress(
         console=message_console(), transient=True, disable=not sys.stderr.isatty()
     ) as progress:
-        bar = progress.add_task("", start=True)
+        bar = progress.add_task("", visible=False)
 
         def report(what: str, done: int, total: int) -> None:
-            progress.update(bar, description=what, completed=done, total=total)
+            progress.update(bar, description=what, completed=done, total=total, visible=True)
 
         yield Teller(say, report)
