@@ -23,8 +23,9 @@ DIGEST = (_HERE / "digest.sql").read_text(encoding="utf-8")
 
 # Any number that nobody else locks: one seal is made at a time.
 _SEAL_LOCK = 7_204_611_902_357_119
-# Whoever posts waits behind this lock while it waits for a posting transaction that is open.
-_LOCK_SECONDS = 1.0
+# Whoever posts waits behind this lock while it waits for a posting transaction that is open. More
+# than deadlock_timeout (1 s): after that an autovacuum that is in the way gives way.
+_LOCK_SECONDS = 2.0
 _TRIES = 5
 _PAUSE_SECONDS = 1.0
 
@@ -84,7 +85,7 @@ class Seal:
 def seal(connection: psycopg.Connection[Any]) -> Seal:
     """Seal all that is posted; return the seal. `connection`: the owner's, in no transaction.
 
-    Posting waits meanwhile for at most about a second, however much there is to seal. Raises
+    Posting waits meanwhile for at most about two seconds, however much there is to seal. Raises
     ProblemError where a transaction that has posted stays open too long.
     """
     if connection.info.transaction_status is not TransactionStatus.IDLE:
