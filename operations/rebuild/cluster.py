@@ -190,7 +190,12 @@ class Cluster:
     def begin_changelog(self, topic: Topic, genesis: Genesis) -> None:
         """Write the first record of each of a new changelog's partitions."""
         producer = Producer(
-            {"bootstrap.servers": self.bootstrap_servers, "enable.idempotence": True},
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                "enable.idempotence": True,
+                # What it logs when it is given up goes past the logger.
+                "log_level": 3,
+            },
             logger=SILENT,
         )
         failures: list[KafkaError] = []

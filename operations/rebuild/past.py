@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PastState:
-    """What the events up to `until` say. `totals`: what was owed by currency, in minor units.
+    """What the events up to `until` say. `totals_minor`: what was owed, by currency.
 
     Owed at the prices in force when it fell due, as they are known now; without one, `unpriced`.
     """
@@ -44,7 +44,7 @@ class PastState:
     until: datetime
     sessions: int
     packages: int
-    totals: Mapping[str, int]
+    totals_minor: Mapping[str, int]
     unpriced: int
     owed: Sequence[Row]
     waiting_completion: Sequence[Row]
@@ -184,7 +184,7 @@ def _state(
         until=until,
         sessions=sum(standing != "nothing" for standing, _ in sessions),
         packages=sum(standing != "nothing" for standing, _ in packages),
-        totals=dict(totals),
+        totals_minor=dict(totals),
         unpriced=sum(row["amount_minor"] is None for row in owed),
         owed=owed,
         waiting_completion=those("completion", "evaluated_at"),

@@ -74,7 +74,7 @@ def print_past(state: PastState, output: str) -> bool:
             "packages": state.packages,
             **{name: len(rows) for name, rows in lists.items()},
             "unpriced": state.unpriced,
-            **{f"total {currency}": minor for currency, minor in sorted(state.totals.items())},
+            **{f"total_minor {name}": total for name, total in sorted(state.totals_minor.items())},
         }
     )
     _print_rows("Owed", lists.pop("owed"), _OWED)
