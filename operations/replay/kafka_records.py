@@ -163,8 +163,16 @@ def _record(message: Message) -> Record:
         topic=message.topic(),
         key=message.key(),
         value=message.value(),
-        headers=tuple(message.headers() or ()),
+        headers=_headers(message),
     )
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Return a record's headers; none where the name of one is not text: it is no event then."""
+    try:
+        return tuple(message.headers() or ())
+    except (SystemError, UnicodeDecodeError):
+        return ()
 
 
 def _runs(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -3,17 +3,22 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from click.testing import CliRunner
 
 from operations.failures import ProblemError, UnreachableError
 from operations.main import main
-from operations.replay.kafka_records import _runs
+from operations.replay.kafka_records import _record, _runs
 from operations.replay.pacing import Pace
 from operations.replay.progress import Progress, ProgressFile
 from operations.replay.selection import Chosen, Page, Selection, fingerprint
 from operations.replay.sending import EventSender, Record, event_record
+from operations.replay.topic_pages import _is_event
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 RECORD = Record("events.session", b"s", b"{}", ())
 
@@ -153,6 +158,24 @@ def test_a_selection_reads_as_it_was_said() -> None:
     assert str(selection) == "topic events.session, from offset 0, to offset 5"
     assert str(Selection()) == "all events"
     assert json.dumps(selection.given())
+
+
+def test_a_record_whose_header_names_are_no_text_is_read_and_is_no_event() -> None:
+    class Odd:
+        def topic(self) -> str:
+            return "events.session"
+
+        def key(self) -> bytes:
+            return b"k"
+
+        value = key
+
+        def headers(self) -> None:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    record = _record(cast("Message", Odd()))
+    assert record == Record("events.session", b"k", b"k", ())
+    assert not _is_event(record)
 
 
 def test_offsets_near_each_other_are_read_through_together() -> None:
