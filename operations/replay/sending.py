@@ -184,8 +184,8 @@ class EventSender:
         if self._failure is not None:
             raise ProblemError(
                 f"Kafka at {self._bootstrap_servers} refuses an event: {self._failure.str()}."
-                f" {self._so_far()} `outbox up` creates topics that are missing. Then run the same"
-                " command again: what arrives twice changes nothing."
+                f" {self._so_far()} If its topic is missing, `outbox up` creates it. Once the cause"
+                " is mended, run the same command again: what arrives twice changes nothing."
             )
 
     def _unreachable(self, why: str) -> UnreachableError:

@@ -12,11 +12,9 @@ import pytest
 from confluent_kafka import Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from operations.failures import ProblemError
 from operations.replay.event_pages import EventPages
 from operations.replay.kafka_records import KafkaRecords
 from operations.replay.selection import KAFKA, TABLE, Page, Selection
-from operations.replay.sending import EventSender, Record
 from operations.replay.topic_pages import AGAIN, NO_EVENT, TopicPages
 from tests.connect_services import ConnectServices
 
@@ -172,12 +170,3 @@ def test_a_range_that_kafka_has_dropped_is_sent_from_the_table_and_goes_on_in_ka
     ]
     chosen = Selection(events=[event_id(message) for message in mine])
     assert sent(pages(services, records, chosen)) == found
-
-
-def test_the_sender_stops_at_an_event_that_kafka_refuses(services: ConnectServices) -> None:
-    too_large = Record(TOPIC, b"refused", b"x" * 3_000_000, (("id", b"1"),))
-    with (
-        EventSender(services.address("kafka_bootstrap_servers"), "test") as sender,
-        pytest.raises(ProblemError, match=r"refuses an event: .*too large"),
-    ):
-        sender.send(too_large)

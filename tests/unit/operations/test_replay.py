@@ -97,6 +97,14 @@ def test_a_sender_without_a_broker_says_so_and_that_nothing_was_taken(
         sender.send(RECORD)
 
 
+def test_a_sender_stops_at_an_event_that_is_refused_before_it_leaves() -> None:
+    too_large = Record("events.session", b"s", b"x" * 3_000_000, (("id", b"1"),))
+    sender = EventSender("127.0.0.1:9", "test")
+    for _ in range(2):
+        with pytest.raises(ProblemError, match=r"refuses an event: .*too large.* 0 of 0 events"):
+            sender.send(too_large)
+
+
 def page(count: int, left_out: int = 0) -> Page:
     chosen = [Chosen("completed", "kafka", RECORD)] * count
     return Page(chosen, {"next": count}, {"twice": left_out} if left_out else {})
