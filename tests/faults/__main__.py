@@ -51,8 +51,8 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    parser.add_argument("--faults", type=int, help="end after so many")
-    parser.add_argument("--minutes", type=float, help="end after so long")
+    parser.add_argument("--faults", type=int, help="not to end before so many")
+    parser.add_argument("--minutes", type=float, help="not to end before so long")
     parser.add_argument("--rate", type=float, default=100.0, help="events a second")
     parser.add_argument("--kinds", default="", help="only those that begin so; several by comma")
     parser.add_argument("--report", type=Path, help="a file to write a report to, as markdown")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.faults.site import Fault
 
 WARM_UP_SECONDS = 2.0
-BETWEEN_SECONDS = (0.3, 3.0)
+BETWEEN_SECONDS = (0.2, 1.5)
 PATIENCE_SECONDS = 300.0
 """After so long a backlog is not waited for any more, and the campaign is over."""
 
@@ -39,7 +39,7 @@ EVIDENCE_FILE = "evidence.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a campaign is to do. It ends after so many faults, or after so many minutes."""
+    """What a campaign is to do. It ends after so many faults and so many minutes, if given."""
 
     seed: int
     faults: int | None = None
@@ -152,11 +152,9 @@ class Campaign:
         gather(url, self.application.journals, evidence)
 
     def _carry_out_faults(self, begun_at: float) -> None:
-        minutes, count = self.orders.minutes, self.orders.faults
+        minutes, count = self.orders.minutes or 0, self.orders.faults or 0
         for number, fault in enumerate(planned(self.orders.seed, self.faults), start=1):
-            if count is not None and number > count:
-                return
-            if minutes is not None and time.monotonic() - begun_at > minutes * 60:
+            if number > count and time.monotonic() - begun_at >= minutes * 60:
                 return
             if not self.carry_out(number, fault):
                 self.say("The backlog does not go any more: the campaign ends here.")

@@ -22,6 +22,8 @@ DEFAULT_PORT_BASE = 26_600
 PORTS_AFTER_THE_TESTS_OWN = 70
 PROXY_PORT = 62  # after the base; the stack's own end before
 WORKERS = 2
+SETTINGS = {"OUTBOX_SCHEDULER_WINDOW_HOURS": "0.25"}
+"""All events of a run are of the last hour: reconciled every minute, they would take a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def fault_stack(layout: Layout) -> Iterator[Hosting]:
     """Start it without any earlier data; whatever happens, it is taken down, and its data kept."""
     failpoints = Failpoints(layout.home / "failpoints")
     with (
-        _environment(failpoints.environment()),
+        _environment({**failpoints.environment(), **SETTINGS}),
         Proxy(layout.port_base + PROXY_PORT, layout.postgres_port) as proxy,
         running_stack(layout, WORKERS) as stack,
     ):
