@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 from infra.local.layout import Layout, project_directory
 from tests.faults.failpoints import Failpoints
 from tests.faults.proxy import Proxy
-from tests.running_stack import running_stack
+from tests.running_stack import DEFAULT_PORT_BASE, running_stack, session_port_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.running_stack import RunningStack
 
-DEFAULT_PORT_BASE = 26_600
-PORTS_AFTER_THE_TESTS_OWN = 70
+PORTS_AFTER_THE_SESSIONS = 70
 PROXY_PORT = 62  # after the base; the stack's own end before
 WORKERS = 2
 SETTINGS = {"OUTBOX_SCHEDULER_WINDOW_HOURS": "0.25"}
@@ -38,11 +37,10 @@ class Hosting:
 
 def fault_layout() -> Layout:
     """Where the suite's stack lies; another OUTBOX_TEST_PORT_BASE lets two suites run."""
-    tests_base = os.environ.get("OUTBOX_TEST_PORT_BASE")
-    if not tests_base:
-        return Layout(Path(project_directory()) / ".outbox-faults", DEFAULT_PORT_BASE)
-    base = int(tests_base) + PORTS_AFTER_THE_TESTS_OWN
-    return Layout(Path(project_directory()) / f".outbox-faults-{base}", base)
+    session = session_port_base()
+    suffix = "" if str(session) == DEFAULT_PORT_BASE else f"-{session}"
+    home = Path(project_directory()) / f".outbox-faults{suffix}"
+    return Layout(home, session + PORTS_AFTER_THE_SESSIONS)
 
 
 @contextlib.contextmanager
