@@ -30,7 +30,7 @@ reversed AS (
     WHERE kind = 'reversal'
 ),
 duplicate AS MATERIALIZED (
-    SELECT subject_kind AS kind, subject, max(posted_at) AS posted_at, array_agg(id) AS entry_ids
+    SELECT subject_kind AS kind, subject, max(posted_at) AS posted_at, array_agg(id ORDER BY id) AS entry_ids
     FROM standing
     WHERE entries > 1
     GROUP BY subject_kind, subject
@@ -38,7 +38,7 @@ duplicate AS MATERIALIZED (
     -- A session that is paid by itself and in a package, or in two packages.
     SELECT
         'session', paid_session.session_id COLLATE "C", max(standing.posted_at),
-        array_agg(standing.id)
+        array_agg(standing.id ORDER BY standing.id)
     FROM entry_session AS paid_session
     JOIN standing ON standing.id = paid_session.entry_id
     GROUP BY paid_session.session_id
