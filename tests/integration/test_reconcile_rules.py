@@ -1,9 +1,11 @@
 """The rules that reconciliation states in SQL: what waits, what counts, and when it fell due."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
+import pytest
 
+from operations.reconcile.comparison import Scope, events_to_send_again
 from tests.integration.database_rows import (
     complete,
     evaluate,
@@ -13,6 +15,8 @@ from tests.integration.database_rows import (
     void,
 )
 from tests.integration.reconciled import (
+    PASSED,
+    bill_session,
     complete_package,
     insert_price,
     post,
@@ -114,3 +118,24 @@ def test_a_package_posted_before_a_smaller_session_counted_is_a_conflict(
     )
     found = reconciled(admin)
     assert (found.conflicts, found.mismatched, found.verdict) == (1, 0, "clean")
+
+
+@pytest.mark.parametrize("since", [None, datetime(2020, 1, 1, tzinfo=UTC)])
+def test_all_events_of_a_missing_bill_are_sent_again_and_no_others(
+    admin: psycopg.Connection, since: datetime | None
+) -> None:
+    insert_price(admin)
+    bill_session(admin, "billed")
+    receive(admin, complete(admin, "waits", requiredEvaluation=True))
+    payload = package_payload("p1", 2, requiredEvaluation=True)
+    members = [
+        insert_event(admin, "services.session.completed", payload),
+        evaluate(admin, "p1"),
+        *complete_package(admin, ["p2"], 2),
+    ]
+    for event in members[:2]:
+        receive(admin, event)
+    undelivered = complete(admin, "undelivered")
+    scope = Scope(judged=PASSED, undelivered=[undelivered.id], since=since)
+    wanted = {event.id for event in [*members, undelivered]}
+    assert set(events_to_send_again(admin, scope)) == wanted
