@@ -11,7 +11,7 @@ from operations.ledger.sealing import seal
 from operations.maintain.archiving import archive
 from operations.maintain.days import Day, expired_days, undelivered
 from operations.maintain.dropping import InUseError, detach, drop_detached
-from operations.maintain.report import DroppedDay, KeptDay, Maintenance
+from operations.maintain.report import DroppedDay, KeptDay, Maintenance, counted
 from operations.maintain.settings import MaintainSettings
 from operations.maintain.strays import STRAYS, move_strays, stray_days, sweep_receipts
 
@@ -108,7 +108,7 @@ def _retire_strays(
     done.archived += moved
     done.strays_moved += moved
     if moved:
-        report(f"{day.day}: {moved} events moved from the default partition to the archive.")
+        report(f"{day.day}: {counted(moved)} moved from the default partition to the archive.")
     if not _keep_undelivered(connection, day, STRAYS, done) and _has_rows(connection, STRAYS, day):
         done.kept.append(KeptDay(day.day, "not_archived"))
 
@@ -142,7 +142,7 @@ def _retire(
             drop_detached(connection)
             done.dropped.append(DroppedDay(day.day, detached.events, detached.locked_milliseconds))
             report(
-                f"{day.day}: {detached.events} events archived, the day dropped "
+                f"{day.day}: {counted(detached.events)} archived, the day dropped "
                 f"({detached.locked_milliseconds} ms under lock)."
             )
             return

@@ -8,16 +8,17 @@ from uuid import UUID
 
 ADVICE = {
     "undelivered": (
-        "Kafka has not had them: `outbox connectors status` shows whether the connector runs, "
-        "`outbox replay --event ID` sends one again, `outbox connectors recover` all of them"
+        "Kafka has not had what is undelivered: `outbox connectors status` shows whether the "
+        "connector runs, `outbox replay --event ID` sends one event again, `outbox reconcile "
+        "--repair` all of them"
     ),
-    "in_use": "end the long transactions there, or let the next run try again",
+    "in_use": "End the long transactions there, or let the next run try again",
     "not_archived": (
-        "not all of it stays in the archive: rows are still being added to that day, or an event "
+        "Not all of it stays in the archive: rows are still being added to that day, or an event "
         "has the id of another day's event: compare domain_events with archived_events"
     ),
     "dropped_before": (
-        "the day was archived and dropped, and then a partition with events was made for it: "
+        "The day was archived and dropped, and then a partition with events was made for it: "
         "find out who did; docs/operations/retention.md says what to do"
     ),
 }
@@ -49,10 +50,18 @@ class KeptDay:
     @property
     def message(self) -> str:
         """Return what a person should know, and do."""
-        named = f" ({', '.join(str(event) for event in self.event_ids)})" if self.event_ids else ""
-        about = f", {self.events} events{named}" if self.events else ""
-        detail = f", {self.detail}" if self.detail else ""
-        return f"{self.day} is kept ({self.reason}{about}{detail}): {ADVICE[self.reason]}."
+        parts = [self.reason.replace("_", " ")]
+        if self.events:
+            parts.append(counted(self.events))
+        parts.extend(str(event) for event in self.event_ids)
+        if self.detail:
+            parts.append(self.detail)
+        return f"{self.day} is kept ({', '.join(parts)}). {ADVICE[self.reason]}."
+
+
+def counted(events: int) -> str:
+    """Return how many events, in words."""
+    return f"{events} event{'' if events == 1 else 's'}"
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ def test_a_day_that_was_dropped_is_told_on_both_outputs_and_the_exit_code_is_0(
     assert dropped.pop("locked_milliseconds") >= 0
     assert dropped == {"day": f"{noon(OLD_DAYS):%Y-%m-%d}", "events": 1}
     assert (done["archived"], done["kept"], done["fine"]) == (1, [], True)
-    assert "1 events archived, the day dropped" in result.stderr
+    assert "1 event archived, the day dropped" in result.stderr
 
 
 def test_a_day_that_is_kept_makes_the_exit_code_1_and_says_what_to_do(
