@@ -16,6 +16,8 @@ LOST_SECONDS = 60.0
 _SECOND_LOOK_SECONDS = 5.0
 DAYS_AHEAD_FEW = 7
 DAYS_AHEAD_NONE = 2
+SEAL_LATE_SECONDS = 36 * 3_600
+SEAL_MISSING_SECONDS = 72 * 3_600
 _PARENTS = ("domain_events", "domain_event_deliveries")
 
 _LATE = """
@@ -51,6 +53,13 @@ _EXCEPTIONS = """
         count(*) FILTER (WHERE status = 'retrying')
     FROM billing_exceptions
     WHERE status IN ('failed', 'retrying')
+"""
+# The oldest entry that no seal covers.
+_UNSEALED = """
+    SELECT count(*), extract(epoch FROM clock_timestamp() - min(posted_at))::float8,
+           (SELECT max(number) FROM ledger_seals)
+    FROM mentor_payable_ledgers
+    WHERE posted_at > coalesce((SELECT max(posted_until) FROM ledger_seals), '-infinity')
 """
 
 
@@ -175,3 +184,16 @@ def exceptions(connection: psycopg.Connection) -> Iterator[Finding]:
         )
     elif not stuck:
         yield fine("exceptions", f"none failed, {retrying} are being retried")
+
+
+def seals(connection: psycopg.Connection) -> Iterator[Finding]:
+    """Whether the ledger is sealed every day. Whether a seal still holds, `ledger verify` tells."""
+    row = connection.execute(_UNSEALED).fetchone()
+    unsealed, seconds, last = row if row is not None else (0, None, None)
+    text = f"{unsealed} ledger entries are below no seal"
+    if seconds is None or seconds < SEAL_LATE_SECONDS:
+        yield fine("seals", text if last is None else f"{last} seals; {text} yet")
+        return
+    oldest = f"{text}, the oldest for {age(seconds)}: who alters one of them is not found out"
+    level = warning if seconds < SEAL_MISSING_SECONDS else fault
+    yield level("seals", oldest, "`outbox maintain`; the scheduler does it daily: `outbox status`")

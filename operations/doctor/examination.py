@@ -41,6 +41,7 @@ _DATABASE_CHECKS: dict[str, Callable[[psycopg.Connection], Iterable[Finding]]] =
     "default partition": database.default_partition,
     "receipts": database.receipts,
     "exceptions": database.exceptions,
+    "seals": database.seals,
 }
 _KAFKA_CHECKS: dict[str, Callable[[kafka.Cluster], Iterable[Finding]]] = {
     "topics": kafka.topics,

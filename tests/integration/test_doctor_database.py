@@ -12,8 +12,15 @@ from operations.doctor import database, source
 from operations.doctor.finding import Finding, Level
 from operations.doctor.guards import guards
 from operations.doctor.rights import rights
-from tests.integration.database_rows import complete, deliver, insert_exception
+from operations.ledger.sealing import seal
+from tests.integration.database_rows import (
+    complete,
+    deliver,
+    insert_entry,
+    insert_exception,
+)
 from tests.integration.doctor_lines import Check, found
+from tests.integration.reconciled import spoil
 from tests.integration.test_database_partitions import _insert_at
 from tests.postgres_server import PostgresServer
 
@@ -24,6 +31,7 @@ CHECKS: list[Check] = [
     database.partitions_ahead,
     database.default_partition,
     database.exceptions,
+    database.seals,
     rights,
     guards,
 ]
@@ -201,6 +209,28 @@ def test_what_could_not_be_billed_is_told_by_how_long_it_waits(
     assert finding.level is level
     assert words in finding.finding
     assert command in str(finding.remedy)
+
+
+@pytest.mark.parametrize(
+    ("hours", "level"), [(30, Level.OK), (40, Level.WARNING), (80, Level.FAULT)]
+)
+def test_entries_that_no_seal_covers_are_told_once_they_should_be(
+    admin: psycopg.Connection, hours: int, level: Level
+) -> None:
+    entry = insert_entry(admin)
+    spoil(
+        admin,
+        "mentor_payable_ledgers",
+        "UPDATE mentor_payable_ledgers SET posted_at = now() - make_interval(hours => %s) "
+        "WHERE id = %s",
+        hours,
+        entry,
+    )
+    finding = found(database.seals, admin)
+    assert finding.level is level
+    assert "1 ledger entries are below no seal" in finding.finding
+    seal(admin)
+    assert found(database.seals, admin).finding == "1 seals; 0 ledger entries are below no seal yet"
 
 
 @pytest.fixture
