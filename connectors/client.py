@@ -66,11 +66,13 @@ class ConnectClient:
         url: str,
         retry_seconds: float = 30.0,
         transport: httpx.BaseTransport | None = None,
+        *,
+        request_seconds: float = _REQUEST_SECONDS,
     ) -> None:
         self._url = url
         self._retry_seconds = retry_seconds
         self._http = httpx.Client(
-            base_url=url, timeout=_REQUEST_SECONDS, transport=transport, trust_env=False
+            base_url=url, timeout=request_seconds, transport=transport, trust_env=False
         )
 
     def __enter__(self) -> Self:

@@ -27,7 +27,7 @@ def doctor(ctx: click.Context, output: str) -> None:
     rows = [asdict(finding) for finding in report.findings]
     print_table_or_json(rows, output, ("check", "level", "finding", "remedy"))
     counts = {level: _count(report, level) for level in Level}
-    say(f"{counts[Level.FAULT]} faults, {counts[Level.WARNING]} warnings, {counts[Level.OK]} ok.")
+    say(", ".join(f"{level}: {counts[level]}" for level in reversed(Level)))
     if report.unreachable >= _BOTH:
         ctx.exit(UNREACHABLE)
     if counts[Level.FAULT]:

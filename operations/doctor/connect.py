@@ -1,12 +1,13 @@
 """What Kafka Connect tells: versions, and whether the connector runs as it is defined."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from connectors.apply import PAUSED, STOPPED, Site, plan_site
 from connectors.plan import RUNNING, ActionKind
 from connectors.traces import causes
 from infra.local.jars_lock import locked_version
-from operations.doctor.finding import Finding, fault, fine, warning
+from operations.doctor.finding import RECOVER, Finding, Level, fault, fine, warning
 
 _PLUGIN = "debezium-connector-postgres"
 _AGAIN = "`outbox down`, then `outbox up`; elsewhere the image of this release"
@@ -37,8 +38,17 @@ def versions(site: Site, connect_version: str) -> Iterator[Finding]:
         yield fine("connect", ", ".join(f"{name} {version}" for name, version in runs.items()))
 
 
-def connector(site: Site) -> Iterator[Finding]:
-    """Whether the connector and its task run, as defined."""
+def connector(site: Site, *, untrusted: bool = False) -> Iterator[Finding]:
+    """Whether the connector and its task run, as defined.
+
+    untrusted: its slot lost its place, so that every other verb would refuse to start it.
+    """
+    for finding in _connector(site):
+        ill = untrusted and finding.level is not Level.OK
+        yield replace(finding, remedy=RECOVER) if ill else finding
+
+
+def _connector(site: Site) -> Iterator[Finding]:
     name = site.definition.name
     status = site.client.status(name)
     if status is None:

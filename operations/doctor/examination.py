@@ -31,6 +31,8 @@ Subjects = ParamSpec("Subjects")
 START = "`outbox status`, then `outbox up`"
 _CONNECT_SECONDS = 5
 _RETRY_SECONDS = 3.0
+# Without Kafka, Connect does not answer for a long time.
+_REQUEST_SECONDS = 8.0
 _OPTIONS = "-c statement_timeout=30s -c default_transaction_read_only=on"
 _DATABASE_CHECKS: dict[str, Callable[[psycopg.Connection], Iterable[Finding]]] = {
     "server": database.server_version,
@@ -92,7 +94,8 @@ def guarded(
 
 
 def _missing(service: str, reason: object, left_out: Iterable[str]) -> Report:
-    why = " ".join(str(reason).split()).rstrip(".")
+    # What follows on the first line are guesses of the client's.
+    why = str(reason).strip().partition("\n")[0].rstrip(".")
     text = f"cannot be reached: {why}. Not looked at: {', '.join(left_out)}"
     return Report([fault(service, text, START)], frozenset({service}))
 
@@ -129,7 +132,7 @@ def _look_at_connect(settings: Settings, layout: Layout) -> _FromConnect:
         return _FromConnect(_missing("connect", reason, left_out), definitions)
     findings: list[Finding] = []
     seen: dict[str, Overview] = {}
-    with ConnectClient(url, retry_seconds=_RETRY_SECONDS) as client:
+    with ConnectClient(url, _RETRY_SECONDS, request_seconds=_REQUEST_SECONDS) as client:
         for definition in definitions:
             site = Site(client, definition, database_url)
             findings += guarded("connect", connect.versions, site, str(page.get("version")))
@@ -138,10 +141,12 @@ def _look_at_connect(settings: Settings, layout: Layout) -> _FromConnect:
 
 
 def _connector(site: Site, seen: dict[str, Overview]) -> Iterable[Finding]:
-    yield from connect.connector(site)
+    name = site.definition.name
     # Where the database is away, its own line says so.
     with contextlib.suppress(DatabaseUnreachableError):
-        seen[site.definition.name] = overview(site)
+        seen[name] = overview(site)
+    untrusted = name in seen and seen[name].fault is not None
+    yield from connect.connector(site, untrusted=untrusted)
 
 
 def _database(settings: Settings, from_connect: Callable[[], _FromConnect]) -> Report:
@@ -174,9 +179,12 @@ def _source(url: str, definition: Definition, seen: Overview | None) -> Iterable
 
 
 def _kafka(settings: Settings) -> Report:
+    servers = settings.kafka_bootstrap_servers
     try:
         cluster = kafka.look_at_cluster(settings.need("kafka_bootstrap_servers"))
-    except (KafkaException, UnreachableError) as error:
+    except KafkaException as error:
+        return _missing("kafka", f"{error.args[0].str()}, at {servers}", _KAFKA_CHECKS)
+    except UnreachableError as error:
         return _missing("kafka", error, _KAFKA_CHECKS)
     findings: list[Finding] = []
     for name, check in _KAFKA_CHECKS.items():

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+RECOVER = "`outbox connectors recover`"
+"""Mends whatever is wrong with the place from which the connector would go on."""
+
 
 class Level(StrEnum):
     """How bad it is. A fault loses, delays or endangers something now; a warning may, later."""

@@ -54,7 +54,7 @@ class Cluster:
 
 def look_at_cluster(bootstrap_servers: str) -> Cluster:
     """Ask for the cluster's topics; raises KafkaException where no broker answers in time."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=SILENT)
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 4}, logger=SILENT)
     names = frozenset(admin.list_topics(timeout=TIMEOUT_SECONDS).topics)
     return Cluster(
         bootstrap_servers, admin, KafkaPositions(bootstrap_servers, TIMEOUT_SECONDS), names

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from infra.local.files import tail
 from infra.local.layout import Layout
 from infra.local.programs import SCHEDULER
-from infra.local.status import RUNNING, UNSUPERVISED, ProcessStatus
+from infra.local.status import RUNNING, STOPPED, UNSUPERVISED, ProcessStatus
 from operations.doctor.finding import Finding, age, fault, fine, warning
 from operations.scheduler.timetable import Run, read_runs
 
@@ -34,18 +34,17 @@ def _ill(layout: Layout, status: ProcessStatus) -> Finding:
     if status.state == UNSUPERVISED:
         text = f"{status.name} runs without a supervisor: what dies stays dead"
         return fault("processes", text, "`outbox down`, then `outbox up`")
+    if status.state == STOPPED:
+        return fault("processes", f"{status.name} is stopped", "`outbox up`")
     if status.complaints:
         # It does its work, which is to complain.
         text = f"{status.name} is not healthy: {'; '.join(status.complaints)}"
-        return fault("processes", text, command_in(text) or "`outbox status`")
-    if status.pid is None:
-        text, default = f"{status.name} is {status.state}", "`outbox up`"
-    else:
-        text = f"{status.name} is {status.state} and does not answer as a healthy one"
-        default = "it is restarted if it ends"
-    # What stops for good reasons says in its log how to go on.
+        return fault("processes", " ".join(text.split()), command_in(text) or "`outbox up`")
+    text = f"{status.name} is {status.state}, and not healthy"
+    # What ends itself for a good reason says in its log how to go on.
     said = command_in(tail(layout.log(status.name), _LOG_LINES))
-    return fault("processes", text, f"{said or default}; its log: {status.log}")
+    remedy = said or "`outbox up` waits for it, and shows the end of its log if it does not come"
+    return fault("processes", text, f"{remedy}; its log: {status.log}")
 
 
 def command_in(text: str) -> str | None:

@@ -6,6 +6,7 @@ import psycopg
 
 from connectors.position import Source, position_fault, publication_fault
 from operations.doctor.finding import (
+    RECOVER,
     Finding,
     by_owner,
     by_superuser,
@@ -15,7 +16,6 @@ from operations.doctor.finding import (
     warning,
 )
 
-RECOVER = "`outbox connectors recover`"
 WARNING_SHARE = 0.5
 FAULT_SHARE = 0.8
 _UNLIMITED = -1

@@ -33,7 +33,9 @@ class KafkaPositions:
         self._timeout_seconds = timeout_seconds
         # Kept: a client that is given up takes its open questions along. Silent: its own log would
         # repeat, on standard error, what is raised here.
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=SILENT)
+        self._admin = AdminClient(
+            {"bootstrap.servers": bootstrap_servers, "log_level": 4}, logger=SILENT
+        )
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """See Positions. Raises UnreachableError for a topic that is not there, too."""
