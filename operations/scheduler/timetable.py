@@ -150,7 +150,7 @@ class Timetable:
             write_private(self.directory / RUNS_FILE, json.dumps(written, indent=2))
 
     def _failed(self, task: Task, error: Exception) -> None:
-        message = str(error).strip() or repr(error)
+        message = " ".join(str(error).split()) or repr(error)
         with self._lock:
             self._runs[task.name] = replace(self._runs[task.name], error=message)
             self._due[task.name] = self.clock() + task.retry_seconds

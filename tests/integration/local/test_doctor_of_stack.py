@@ -1,4 +1,4 @@
-"""The doctor on the whole stack: what is down is named, the rest is looked at, `outbox up` mends."""
+"""The doctor on the whole stack: what is down is named, the rest looked at, `outbox up` mends."""
 
 import json
 import time
