@@ -1,0 +1,38 @@
+"""What a process of ours says of the system, asked as `outbox status` asks."""
+
+import socket
+
+import pytest
+
+from infra.local.health import complaints, page_answers
+from infra.local.programs import Endpoint
+from stream_processors.engine.health import serve_health
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    return Endpoint("scheduler", port, address, health_url=f"{address}/health")
+
+
+def test_faults_come_before_notices_also_from_a_page_that_is_ill(endpoint: Endpoint) -> None:
+    health = {"ready": False, "notices": {"a": "a notice"}, "faults": {"b": "a fault"}}
+    serve_health(endpoint.port, lambda: health)
+    assert complaints(endpoint) == ("a fault", "a notice")
+    assert page_answers(str(endpoint.health_url))
+
+
+def test_a_page_that_knows_of_neither_complains_of_nothing(endpoint: Endpoint) -> None:
+    serve_health(endpoint.port, lambda: {"ready": True, "assignment": []})
+    assert complaints(endpoint) == ()
+
+
+def test_a_process_that_does_not_answer_complains_of_nothing(endpoint: Endpoint) -> None:
+    assert complaints(endpoint) == ()
+    assert not page_answers(str(endpoint.health_url))
+
+
+def test_a_service_without_a_page_is_not_asked() -> None:
+    assert complaints(Endpoint("kafka", 1, "127.0.0.1:1")) == ()
