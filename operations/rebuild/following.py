@@ -9,7 +9,7 @@ from operations.reconcile.positions import Positions
 from operations.reconcile.stages import Stage, later_stages, sessions_stage
 
 _POLL_SECONDS = 0.2
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 Report = Callable[[str, int, int], None]
 """Told which stage has done how much of how much."""

@@ -63,8 +63,8 @@ def state_until(
         processors.end()
         of_sessions = _subjects(processors, SESSION_FACTS_CHANGELOG)
         of_packages = _subjects(processors, PACKAGE_FACTS_CHANGELOG)
-        sessions = [_session(session_id, facts) for session_id, facts in of_sessions]
-        packages = [_package(package_id, facts) for package_id, facts in of_packages]
+        sessions = [standing_of_session(session_id, facts) for session_id, facts in of_sessions]
+        packages = [standing_of_package(package_id, facts) for package_id, facts in of_packages]
         return _state(connection, until, sessions, packages)
 
 
@@ -93,7 +93,7 @@ def _grouped(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, list[Fa
         yield subject.decode(), [fact_of_row(key, value) for key, value in of_subject]
 
 
-def _session(session_id: str, known: list[Fact]) -> tuple[str, Row]:
+def standing_of_session(session_id: str, known: list[Fact]) -> tuple[str, Row]:
     """Return how a session stood, and what there is to say of it."""
     facts = gather(known)
     standing = session_standing(facts)
@@ -112,7 +112,7 @@ def _session(session_id: str, known: list[Fact]) -> tuple[str, Row]:
     return ("member", {}) if payable is None else ("owed", _owed(payable))
 
 
-def _package(package_id: str, known: list[Fact]) -> tuple[str, Row]:
+def standing_of_package(package_id: str, known: list[Fact]) -> tuple[str, Row]:
     """Return how a package stood, and what there is to say of it."""
     sessions = gather_by_session(known)
     payable = decide_package(package_id, sessions).payable

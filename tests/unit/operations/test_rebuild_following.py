@@ -31,7 +31,7 @@ def test_a_stage_that_stands_still_is_given_up_and_named() -> None:
     def step(_: float) -> None:
         now[0] += 1
 
-    with pytest.raises(ProblemError, match=r"outbox-billing\) is 2 records behind .* 60 s"):
+    with pytest.raises(ProblemError, match=r"outbox-billing\) is 2 records behind .* 120 s"):
         follow(positions, STAGE, lambda *_: None, clock=lambda: now[0], sleep=step)
 
 
