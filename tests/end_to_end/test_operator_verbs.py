@@ -176,7 +176,7 @@ def test_a_conflict_is_not_retried_and_the_way_out_is_named(books: Books) -> Non
     code, out, said = books.stack.outbox("exceptions", "retry", str(conflict["id"]))
     assert code == 1
     assert out == ""
-    assert "services.session.voided" in said
+    assert "outbox exceptions resolve --void" in said
 
 
 def test_an_exception_is_listed_and_shown_with_its_record(books: Books) -> None:
