@@ -22,14 +22,15 @@ _WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _COLUMNS = ("id", "reason", "subject", "status", "resolution", "last_error")
 _RECEIPT = "SELECT FROM recorded_events WHERE id = %s AND published_at IS NOT NULL"
-# What stands and pays a session, and whether any event still says that it was held.
+# What paid a session before the void, and whether any event still says that it was held.
 _PAID = """
     SELECT entry.id, EXISTS (
         SELECT FROM counting_session_event(paid.session_id, 'services.session.completed')
     )
     FROM ledger_entry_sessions AS paid
     JOIN mentor_payable_ledgers AS entry ON entry.id = paid.entry_id
-    WHERE paid.session_id = %s
+    WHERE paid.session_id = %(session)s
+      AND entry.posted_at < (SELECT created_at FROM recorded_events WHERE id = %(event)s)
       AND NOT EXISTS (SELECT FROM mentor_payable_ledgers WHERE reverses = entry.id)
 """
 
@@ -112,13 +113,24 @@ def _carried_out(connection: psycopg.Connection[Any], void: Void, output: str) -
         print_table(rows, _COLUMNS)
     else:
         say("No exception is about this session.")
-    for entry, still_held in connection.execute(_PAID, [void.session_id]):
-        if not still_held:
-            say(
-                f"Ledger entry {entry} still pays session {void.session_id}, which no event says "
-                f"was held: take it back with `outbox ledger reverse {entry} --reason …`."
-            )
+    paid = {"session": void.session_id, "event": void.event_id}
+    for entry, still_held in connection.execute(_PAID, paid):
+        say(_paid_before(void.session_id, entry, still_held=still_held))
     return all(row["status"] not in OPEN_STATUSES for row in rows)
+
+
+def _paid_before(session: str, entry: UUID, *, still_held: bool) -> str:
+    """Say how to put right what was billed before: the ledger never changes by itself."""
+    if not still_held:
+        return (
+            f"Ledger entry {entry} still pays session {session}, which no event says was held: "
+            f"take it back with `outbox ledger reverse {entry} --reason …`."
+        )
+    return (
+        f"Session {session} was paid before, by ledger entry {entry}. If the events say otherwise "
+        f"now, a ledger_conflict appears: `outbox exceptions list --status failed`; then `outbox "
+        f"ledger correct {entry} --reason …` bills what they say."
+    )
 
 
 def _wait(connection: psycopg.Connection[Any], void: Void) -> None:

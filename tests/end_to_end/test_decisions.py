@@ -50,6 +50,18 @@ def test_a_conflict_is_voided_and_billed_right_afterwards(books: Books) -> None:
     assert reconciled(books, began)["verdict"] == "clean"
 
 
+def test_a_void_of_what_was_billed_already_says_how_to_put_the_ledger_right(books: Books) -> None:
+    event = books.insert(books.completed("s1"))
+    (bill,) = books.wait_for_bills(1)
+    code, _, said = books.stack.outbox("exceptions", "resolve", "--void", event, *DANA)
+    assert code == 0, said
+    assert f"outbox ledger reverse {bill['id']}" in said
+    books.insert(books.completed("s1", sessionType="course"))
+    second = books.insert(books.completed("s1"))
+    code, _, said = books.stack.outbox("exceptions", "resolve", "--void", second, *DANA)
+    assert f"outbox ledger correct {bill['id']}" in said
+
+
 def test_an_excess_session_is_billed_singly_and_stays_so(books: Books) -> None:
     began = datetime.now(UTC)
     for noun in ("s1", "s2", "s3"):
