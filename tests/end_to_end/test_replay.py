@@ -83,7 +83,9 @@ def test_everything_replayed_twice_while_live_changes_the_ledger_by_no_row(books
             code, found = books.outbox_json("replay", "--all", "--rate", "5000")
             assert code == 0
             assert found["events"] > 30
-            assert {row["from"] for row in found["by_type"]} == {"kafka"}
+            # What was on its way at that moment has no receipt yet, and comes from the table.
+            from_kafka = [row["events"] for row in found["by_type"] if row["from"] == "kafka"]
+            assert sum(from_kafka) > 30
             assert len(inserted) > 0
     finally:
         stop.set()
