@@ -108,6 +108,9 @@ def _counting(
 ) -> _Counting | None:
     voided = {event.payload["eventId"] for event in events if event.type == VOIDED}
     standing = [event for event in events if event.id not in voided]
+    if len(standing) < len(events):
+        # Sent again in another order, what was voided may be billed before it is.
+        expected.contested.add(f"session/{session_id}")
     completions = [event for event in standing if event.type == COMPLETED]
     evaluations = [event for event in standing if event.type == EVALUATED]
     for several, said in ((completions, _completion), (evaluations, _evaluation)):

@@ -103,6 +103,7 @@ def test_a_voided_event_counts_as_absent() -> None:
     found = expected(completed("1"), voided("2", "1"), completed("3", mentorId="right"))
     assert found.bills["session/s"].mentor_id == "right"
     assert found.complaints == set()
+    assert found.contested == {"session/s"}
 
 
 def test_a_package_is_billed_once_when_all_are_billable_at_the_latest_of_them() -> None:
