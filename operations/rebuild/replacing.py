@@ -21,6 +21,7 @@ from operations.rebuild.cluster import Cluster
 from operations.rebuild.following import Teller, follow_pipeline
 from operations.rebuild.missing_events import events_not_in_kafka
 from operations.rebuild.processes import LocalProcesses, local_processes
+from operations.rebuild.seeding import seed_facts
 from operations.reconcile.positions import Partition
 from operations.replay.sending import send_events
 from schemas.topics import (
@@ -88,7 +89,8 @@ def replace(database_url: str, bootstrap_servers: str, actor: str, teller: Telle
         moved = _move_ledger_writer(cluster, local, teller)
         move_to_beginning(cluster, PROCESSORS_GROUP)
         _replace_changelogs(cluster, local)
-        teller.say("Made the changelogs anew; the state of before is dropped.")
+        seeded = seed_facts(database_url, bootstrap_servers)
+        teller.say(f"Made the changelogs anew, with {seeded} recorded facts of sessions.")
         record_action(
             connection,
             action="rebuild.replace",

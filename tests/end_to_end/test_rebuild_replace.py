@@ -170,6 +170,31 @@ def test_events_removed_unread_are_told_and_sent_again(books: Books, topics: Top
 
 
 @pytest.mark.timeout(300)
+def test_an_event_that_stayed_does_not_meet_a_completion_without_the_voiding_that_was_removed(
+    books: Books, topics: Topics
+) -> None:
+    """What is sent again lies behind the evaluation: in that order, the wrong one was billable."""
+    with stopped(books.stack, "worker-1"):
+        wrong = books.completed(
+            "s0", requiredEvaluation=True, contractId=books.id("another-contract")
+        )
+        voided = {"sessionId": books.id("s0"), "eventId": books.insert(wrong), "reason": "wrong"}
+        books.insert(voided, "voided")
+        books.insert(books.completed("s0", requiredEvaluation=True))
+        wait_for_receipts(books, 3)
+        for number, end in ends(topics, EVENTS_SESSION.name).items():
+            topics.truncate(EVENTS_SESSION.name, end, number)
+        books.evaluate("s0")
+        wait_for_receipts(books, 4)
+
+    replaced(books)
+
+    (bill,) = books.wait_for_bills(1)
+    assert bill["contract_id"] == books.contract
+    assert [each for each in books.exceptions(books.id("s0")) if each["status"] == "failed"] == []
+
+
+@pytest.mark.timeout(300)
 def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_filled_again(
     books: Books, topics: Topics
 ) -> None:
