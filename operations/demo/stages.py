@@ -25,6 +25,7 @@ _DELIVERED = """
     FROM domain_events AS event
     JOIN domain_event_deliveries AS receipt
         ON receipt.event_id = event.id AND receipt.event_created_at = event.created_at
+        AND receipt.topic = 'events.' || event.aggregate_type
     WHERE event.created_at >= %(since)s
 """
 _POSTED = """
@@ -36,8 +37,8 @@ _POSTED = """
 _COUNTS = """
     SELECT
         (SELECT count(*) FROM domain_events WHERE created_at >= %(since)s) AS committed,
-        (SELECT count(*) FROM domain_event_deliveries WHERE event_created_at >= %(since)s)
-            AS delivered,
+        (SELECT count(*) FROM recorded_events
+         WHERE created_at >= %(since)s AND published_at IS NOT NULL) AS delivered,
         (SELECT count(*) FROM mentor_payable_ledgers WHERE contract_id = ANY(%(contracts)s))
             AS posted
 """
