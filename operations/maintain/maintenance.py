@@ -161,7 +161,10 @@ def _archive(
         return False
     # From now on recorded_events leaves the copies out, until the day itself is taken away.
     connection.execute(
-        "INSERT INTO archived_days (day) VALUES (%s) ON CONFLICT DO NOTHING", [day.day]
+        "INSERT INTO archived_days (day) VALUES (%s) "
+        # It may have been dropped before, when it was empty.
+        "ON CONFLICT (day) DO UPDATE SET dropped_at = NULL, events = NULL",
+        [day.day],
     )
     done.archived += archive(connection, partition, day.since, day.until, settings.batch_rows)
     return True
@@ -188,7 +191,8 @@ def _has_rows(connection: psycopg.Connection, table: str, day: Day) -> bool:
 
 
 def _dropped_before(connection: psycopg.Connection, day: Day) -> bool:
+    """Whether events of the day are in the archive, and shown there."""
     row = connection.execute(
         "SELECT dropped_at IS NOT NULL FROM archived_days WHERE day = %s", [day.day]
     ).fetchone()
-    return row == (True,)
+    return row == (True,) and _has_rows(connection, "archived_events", day)

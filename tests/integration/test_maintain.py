@@ -133,7 +133,30 @@ def test_an_old_bill_stays_explained_after_its_day_was_dropped(owner: psycopg.Co
     assert "2 sessions completed, 1 bill" in summary(before)
     assert column_of(owner, unpaid.id, "billing") == "waiting_evaluation"
     assert column_of(owner, event.id, "status") == "published"
-    assert reconciled(owner).verdict == "clean"
+    found = reconciled(owner)
+    assert (found.expected, found.billed, found.mismatched, found.missing) == (1, 1, 0, 0)
+    # What still waits is not forgotten with its day.
+    assert found.overdue_waits == 1
+
+
+def test_a_day_that_was_empty_when_it_was_dropped_is_archived_when_it_comes_again(
+    owner: psycopg.Connection,
+) -> None:
+    make_day(owner, OLD_DAYS)
+    assert [day.events for day in maintained(owner).dropped] == [0]
+    old_session(owner, "s")
+    assert [day.events for day in maintained(owner).dropped] == [1]
+    assert recorded(owner) == {"s": True}
+
+
+def test_a_day_that_is_made_again_after_its_events_were_dropped_is_kept(
+    owner: psycopg.Connection,
+) -> None:
+    old_session(owner, "first")
+    assert maintained(owner).fine
+    old_session(owner, "second")
+    assert [day.reason for day in maintained(owner).kept] == ["dropped_before"]
+    assert recorded(owner) == {"first": True, "second": False}
 
 
 def test_an_archived_completion_is_voided_by_a_decision_of_today(owner: psycopg.Connection) -> None:
