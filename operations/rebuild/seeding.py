@@ -8,6 +8,7 @@ wrong mentor would be paid. With every recorded fact known beforehand, the order
 from typing import Any
 
 import psycopg
+from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Producer
 
 from operations.failures import UnreachableError
@@ -21,9 +22,6 @@ from stream_processors.billing.facts import fact_of, session_fact_key
 _ROWS_AT_ONCE = 1_000
 _DELIVERY_SECONDS = 60.0
 _POLL_SECONDS = 0.2
-_WORD = 0xFFFFFFFF
-_MIX = 0x5BD1E995
-_SEED = 0x9747B28C
 
 _EVENTS = """
     SELECT id::text, event_type, aggregate_id, payload::text
@@ -93,17 +91,4 @@ def _produce(producer: Producer, row: tuple[Any, ...], failures: list[KafkaError
 
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition that every producer of ours gives a key: by murmur2, as Java has it."""
-    return (_murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def _murmur2(data: bytes) -> int:
-    mixed = (_SEED ^ len(data)) & _WORD
-    whole = len(data) - len(data) % 4
-    for start in range(0, whole, 4):
-        word = int.from_bytes(data[start : start + 4], "little") * _MIX & _WORD
-        word = (word ^ word >> 24) * _MIX & _WORD
-        mixed = mixed * _MIX & _WORD ^ word
-    if rest := data[whole:]:
-        mixed = (mixed ^ int.from_bytes(rest, "little")) * _MIX & _WORD
-    mixed = (mixed ^ mixed >> 13) * _MIX & _WORD
-    return mixed ^ mixed >> 15
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
