@@ -100,7 +100,8 @@ TOPICS: tuple[Topic, ...] = (
 
 def connect(bootstrap_servers: str, settings: Mapping[str, str] | None = None) -> AdminClient:
     """Return an admin client; `settings` are librdkafka's, for TLS and SASL."""
-    return AdminClient({"bootstrap.servers": bootstrap_servers, **(settings or {})})
+    # What it logs when it is given up is no news to anybody.
+    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3, **(settings or {})})
 
 
 def create_missing_topics(
