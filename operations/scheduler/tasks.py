@@ -91,9 +91,13 @@ def _maintain() -> Outcome:
 
 
 def outcome_of_maintenance(done: Maintenance) -> Outcome:
-    """Return what a maintenance means: a day that must be kept holds an event that is not safe."""
+    """Return what a maintenance means: a day that must be kept holds an event that is not safe.
+
+    A ledger that could not be sealed is told as well.
+    """
     summary = f"{len(done.dropped)} days dropped, {done.partitions_made} partitions made"
     if done.fine:
         return Outcome("done", summary, fine=True)
-    kept = " ".join(day.message for day in done.kept)
-    return Outcome("kept", f"{summary}. {kept} `outbox maintain` says it again", fine=False)
+    said = " ".join([*(day.message for day in done.kept), *done.faults])
+    outcome = "kept" if done.kept else "not sealed"
+    return Outcome(outcome, f"{summary}. {said} `outbox maintain` says it again", fine=False)

@@ -258,3 +258,9 @@ def test_a_day_that_had_to_be_kept_is_told_with_the_reason() -> None:
     assert (outcome.fine, outcome.alarming) == (False, False)
     assert "2026-01-01 is kept (undelivered, 2 events)" in outcome.summary
     assert outcome_of_maintenance(Maintenance(partitions_made=3)).fine
+
+
+def test_a_ledger_that_could_not_be_sealed_is_told_with_the_reason() -> None:
+    outcome = outcome_of_maintenance(Maintenance(faults=["A posting has not ended for 60 s."]))
+    assert (outcome.verdict, outcome.fine) == ("not sealed", False)
+    assert "A posting has not ended for 60 s." in outcome.summary
