@@ -53,8 +53,9 @@ def server_properties(layout: Layout) -> str:
         "group.min.session.timeout.ms": 1000,
         "group.initial.rebalance.delay.ms": 0,
         # A killed broker is taken back by its controller only when its old session has run out:
-        # with the default of 9 s, Kafka was back after 11 s, of which it had worked for 3.
-        "broker.session.timeout.ms": 3000,
+        # with the default of 9 s, Kafka was back after 11 s, of which it had worked for 3. With 3,
+        # a broker on an overloaded machine was fenced again and again, though it was alive.
+        "broker.session.timeout.ms": 6000,
         "broker.heartbeat.interval.ms": 500,
         # The default buffer of 128 MiB would be half of the heap.
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
