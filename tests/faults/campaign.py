@@ -126,8 +126,12 @@ class Campaign:
             self.backlog.stop()
 
     def evidence_anew(self) -> Evidence:
-        """Return all evidence, read again from what the stack holds by now."""
-        anew = self.evidence.copy(("ledger_seen", "samples", "faults"))
+        """Return all evidence, read again from what the stack holds by now.
+
+        Of Kafka, events.user alone: of the others a fault may have removed what was read before.
+        """
+        anew = self.evidence.copy(("deliveries", "ledger_seen", "samples", "faults"))
+        anew.change("DELETE FROM deliveries WHERE topic = 'events.user'")
         reader = KafkaReader(self.hosting.stack.address("kafka_bootstrap_servers"), anew)
         reader.start()
         self._read_all(reader, anew)

@@ -85,5 +85,5 @@ def digest_of_text(text: bytes) -> str:
     """Return the digest of JSON text; of anything else, one that no payload has."""
     try:
         return digest(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return "no JSON"

@@ -62,6 +62,7 @@ class KafkaReader(threading.Thread):
         while any(
             self._position(topic, partition) < end for (topic, partition), end in wanted.items()
         ):
+            assert self.is_alive(), "what reads Kafka has ended: see its error"
             assert time.monotonic() < deadline, f"Kafka could not be read within {seconds:.0f} s"
             time.sleep(0.2)
         self._stopping.set()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.evidence import Evidence
+from tests.faults.evidence import Evidence, digest, digest_of_text
 from tests.faults.invariants import INVARIANTS, check
 from tests.faults.made_evidence import clean_evidence
 
@@ -209,3 +209,9 @@ def _swap(evidence: Evidence, first: str, second: str) -> None:
             f"UPDATE {table} SET id = CASE id WHEN ? THEN ? ELSE ? END WHERE id IN (?, ?)",
             *(first, second, first, first, second),
         )
+
+
+@pytest.mark.parametrize("poison", [b"", b"\xff", b"[" * 100_000, b"not JSON"])
+def test_what_is_no_json_has_a_digest_that_no_payload_has(poison: bytes) -> None:
+    assert digest_of_text(poison) == "no JSON"
+    assert digest_of_text(b'{"b": 1, "a": "x"}') == digest({"a": "x", "b": 1}) != "no JSON"
