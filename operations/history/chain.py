@@ -8,7 +8,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-HISTORY = (Path(__file__).parent / "history.sql").read_text(encoding="utf-8")
+_HERE = Path(__file__).parent
+SUBJECT_EVENTS = (_HERE / "subject.sql").read_text(encoding="utf-8")
+"""Names the events of a contract, session, package or mentor; the rest of a statement follows."""
+HISTORY = SUBJECT_EVENTS + (_HERE / "history.sql").read_text(encoding="utf-8")
 COMPLETED = "services.session.completed"
 _UNBILLED_SHOWN = 20
 

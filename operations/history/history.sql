@@ -1,37 +1,8 @@
 -- The whole chain of events of one contract, session, package or mentor, in order: what became of
 -- each, the bill that pays its session, and what is missing. Answers "I did 10 sessions; why are
--- there 9 bills?".
---
--- Parameters: contract, session, package, mentor: text; one is given, the others are null.
-WITH
--- The sessions in question: their evaluated and voided events name nothing but the session.
-named_session AS MATERIALIZED (
-    SELECT DISTINCT aggregate_id AS session_id, payload ->> 'contractId' AS contract_id
-    FROM recorded_events
-    WHERE aggregate_type = 'session'
-      AND (payload ->> 'contractId' = %(contract)s::text
-           OR payload ->> 'servicePackageId' = %(package)s::text
-           OR payload ->> 'mentorId' = %(mentor)s::text
-           OR aggregate_id = %(session)s::text)
-),
-named_event AS MATERIALIZED (
-    SELECT id, created_at
-    FROM recorded_events
-    WHERE aggregate_type = 'session'
-      AND aggregate_id = ANY(ARRAY(SELECT session_id FROM named_session))
-    UNION
-    -- All of a contract that was asked for; else what was consumed of it by these sessions.
-    SELECT id, created_at
-    FROM recorded_events
-    WHERE aggregate_type = 'contract'
-      AND aggregate_id = ANY(
-          ARRAY(SELECT contract_id FROM named_session UNION SELECT %(contract)s::text)
-      )
-      AND (aggregate_id = %(contract)s::text
-           OR payload ->> 'sessionId' = ANY(ARRAY(SELECT session_id FROM named_session)))
-),
+-- there 9 bills?". Second part of one statement: subject.sql says whose events.
 -- By arrays and bounds, not by a join: those reach the indexes, and pass over the other days.
-chain AS MATERIALIZED (
+, chain AS MATERIALIZED (
     SELECT event.*
     FROM domain_event_status AS event
     WHERE event.id = ANY(ARRAY(SELECT id FROM named_event))

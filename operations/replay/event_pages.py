@@ -9,12 +9,17 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from operations.history.chain import SUBJECT_EVENTS
 from operations.replay.kafka_records import KafkaRecords, Position
 from operations.replay.selection import ARCHIVE, KAFKA, TABLE, Chosen, Page, Selection
 from operations.replay.sending import EVENT_COLUMNS, event_record
 
-_CHOOSE = files("operations.replay").joinpath("chosen.sql").read_text(encoding="utf-8")
-_CHOOSE_BELOW = files("operations.replay").joinpath("chosen_below.sql").read_text(encoding="utf-8")
+_FILES = files("operations.replay")
+# A table of this session's own: the selection stays what it was while events come and days go.
+_KEEP = "DROP TABLE IF EXISTS pg_temp.chosen; CREATE TEMP TABLE chosen AS "
+_NUMBERED = "; CREATE UNIQUE INDEX ON chosen (number)"
+_CHOOSE = _KEEP + SUBJECT_EVENTS + _FILES.joinpath("chosen.sql").read_text("utf-8") + _NUMBERED
+_CHOOSE_BELOW = _KEEP + _FILES.joinpath("chosen_below.sql").read_text("utf-8") + _NUMBERED
 _NEXT = "SELECT id, created_at FROM chosen WHERE number > %s ORDER BY number LIMIT %s"
 # By an array and bounds, not by a join: those reach the indexes, and pass over the other days.
 _EVENTS = sql.SQL(
