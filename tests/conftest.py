@@ -22,6 +22,7 @@ def stack() -> Iterator[RunningStack]:
         yield running
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares servers in one process, and begin with what takes longest.
 

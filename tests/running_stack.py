@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.credentials import load_credentials
 from infra.local.environment import require_environment
 from infra.local.layout import Layout, project_directory
 from infra.local.stack import bring_up, take_down
 from infra.local.status import ProcessStatus, process_statuses
+from infra.local.supervision import Supervisor
 
 DEFAULT_PORT_BASE = "26400"
 PORTS_OF_A_PROCESS = 500
 COMMAND_SECONDS = 120
+STOP_SECONDS = 60
+# Tests leave in the books of their stack what reconciliation rightly complains of.
+PATIENT_SCHEDULER = {"OUTBOX_SCHEDULER_FAULT_SECONDS": "86400"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,25 @@ class RunningStack:
         """Each process as it is now, by name."""
         return {process.name: process for process in process_statuses(self.layout)}
 
+    def stop(self, *names: str) -> None:
+        """Stop processes so that nobody starts them again."""
+        self._supervisor().stop(names, STOP_SECONDS)
+
+    @contextmanager
+    def stopped(self, *names: str) -> Iterator[None]:
+        """Stop processes, and start them again in the end."""
+        self.stop(*names)
+        try:
+            yield
+        finally:
+            for name in names:
+                self._supervisor().start(name)
+
+    def _supervisor(self) -> Supervisor:
+        credentials = load_credentials(self.layout.secrets)
+        assert credentials is not None
+        return Supervisor(self.layout, credentials.supervisor)
+
     def outbox(self, *arguments: str, timeout: float = COMMAND_SECONDS) -> tuple[int, str, str]:
         """Run the command line as a person would: exit code, standard output, standard error."""
         return run_outbox(self.layout, *arguments, timeout=timeout)
@@ -45,7 +69,7 @@ def command_environment(layout: Layout) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("OUTBOX_")}
     kept = {key: value for key, value in os.environ.items() if key == "OUTBOX_MAVEN_REPOSITORY"}
     own = {"OUTBOX_HOME": str(layout.home), "OUTBOX_PORT_BASE": str(layout.port_base)}
-    return {**inherited, **kept, **own}
+    return {**inherited, **kept, **PATIENT_SCHEDULER, **own}
 
 
 def outbox_command(*arguments: str) -> list[str]:
@@ -89,6 +113,7 @@ def running_stack(layout: Layout, workers: int = 1) -> Iterator[RunningStack]:
     """A stack without any earlier data; whatever happens, it is taken down afterwards."""
     take_down(layout, purge=True)
     try:
+        os.environ.update(PATIENT_SCHEDULER)
         faults = bring_up(layout, workers, report=lambda stage: sys.stderr.write(f"{stage}\n"))
         assert not faults, faults
         yield RunningStack(layout, require_environment(layout))

@@ -11,9 +11,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from infra.local.credentials import load_credentials
 from infra.local.layout import project_directory
-from infra.local.supervision import Supervisor
 from schemas.topics import (
     EVENTS_SESSION,
     PACKAGE_FACTS_CHANGELOG,
@@ -28,20 +26,6 @@ from tests.running_stack import RunningStack, command_environment, outbox_comman
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
     return Topics(stack.address("kafka_bootstrap_servers"))
-
-
-@contextmanager
-def stopped(stack: RunningStack, *names: str) -> Iterator[None]:
-    """Stop processes of the stack; start them again."""
-    credentials = load_credentials(stack.layout.secrets)
-    assert credentials is not None
-    supervisor = Supervisor(stack.layout, credentials.supervisor)
-    supervisor.stop(names, 30)
-    try:
-        yield
-    finally:
-        for name in names:
-            supervisor.start(name)
 
 
 @contextmanager
@@ -119,7 +103,7 @@ def test_a_deleted_changelog_is_told_and_made_anew_with_every_fact(
         books.insert(books.course(f"s{number}", 3))
     books.evaluate("early")
     wait_for_receipts(books, 3)
-    with told(books.stack, "worker-1", "does not exist"), stopped(books.stack, "worker-1"):
+    with told(books.stack, "worker-1", "does not exist"), books.stack.stopped("worker-1"):
         topics.delete(changelog.name)
 
     done = replaced(books)
@@ -140,7 +124,7 @@ def test_events_removed_unread_are_told_and_sent_again(books: Books, topics: Top
     books.wait_for_bills(1)
     with (
         told(books.stack, "worker-1", "events between were removed"),
-        stopped(books.stack, "worker-1", "ledger-writer"),
+        books.stack.stopped("worker-1", "ledger-writer"),
     ):
         before = ends(topics, EVENTS_SESSION.name)
         books.insert(books.course("s1", 3))
@@ -174,7 +158,7 @@ def test_an_event_that_stayed_does_not_meet_a_completion_without_the_voiding_tha
     books: Books, topics: Topics
 ) -> None:
     """What is sent again lies behind the evaluation: in that order, the wrong one was billable."""
-    with stopped(books.stack, "worker-1"):
+    with books.stack.stopped("worker-1"):
         wrong = books.completed(
             "s0", requiredEvaluation=True, contractId=books.id("another-contract")
         )
@@ -203,7 +187,7 @@ def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_fi
     books.wait_for_bills(1)
     with (
         told(books.stack, "worker-1", "deleted and made anew"),
-        stopped(books.stack, "worker-1"),
+        books.stack.stopped("worker-1"),
     ):
         books.insert(books.course("s1", 3))
         books.insert(books.completed("during"))

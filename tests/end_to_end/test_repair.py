@@ -1,7 +1,5 @@
 """`outbox reconcile --repair`: what the pipeline lost is billed; the ledger is never written to."""
 
-import os
-import signal
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,10 +46,7 @@ def test_bills_whose_payables_were_skipped_are_posted_after_a_repair(books: Book
     before = books.wait_for_bills(1)
 
     said_before = sum(ends(admin, PAYABLES.name).values())
-    writer = books.stack.processes()["ledger-writer"].pid
-    assert writer is not None
-    os.kill(writer, signal.SIGSTOP)
-    try:
+    with books.stack.stopped("ledger-writer"):
         books.insert(books.completed("single"))
         books.insert(books.course("p1", 2))
         books.insert(books.course("p2", 2, requiredEvaluation=True))
@@ -62,8 +57,6 @@ def test_bills_whose_payables_were_skipped_are_posted_after_a_repair(books: Book
             is_so=lambda said: said == said_before + 2,
         )
         skip_to_the_end(admin, PAYABLES_GROUP, PAYABLES.name)
-    finally:
-        os.kill(writer, signal.SIGCONT)
 
     code, found = books.outbox_json("reconcile", "--since", began.isoformat())
     assert (code, found["missing"], found["billed"]) == (1, 2, 1)

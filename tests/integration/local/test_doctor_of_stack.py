@@ -6,8 +6,6 @@ import time
 import httpx
 import pytest
 
-from infra.local.credentials import load_credentials
-from infra.local.supervision import Supervisor
 from tests.integration.local.test_running_stack import wait_until_whole
 from tests.running_stack import RunningStack
 
@@ -20,13 +18,6 @@ SYSTEM = (
 PATIENCE_SECONDS = 90
 
 Lines = dict[str, list[dict[str, str]]]
-
-
-def stop(stack: RunningStack, *names: str) -> None:
-    """Stop processes so that nobody starts them again."""
-    credentials = load_credentials(stack.layout.secrets)
-    assert credentials is not None
-    Supervisor(stack.layout, credentials.supervisor).stop(names, 60)
 
 
 def examined(stack: RunningStack) -> tuple[int, Lines]:
@@ -47,7 +38,7 @@ def test_a_stack_that_is_well_has_no_fault(stack: RunningStack) -> None:
 
 def test_without_postgresql_the_rest_is_looked_at_and_up_mends(stack: RunningStack) -> None:
     wait_until_whole(stack)
-    stop(stack, "postgres")
+    stack.stop("postgres")
     code, found = examined(stack)
     (line,) = found["postgres"]
     assert code == 1
@@ -65,7 +56,7 @@ def test_with_postgresql_and_kafka_away_the_exit_code_is_3_and_up_mends(
     stack: RunningStack,
 ) -> None:
     wait_until_whole(stack)
-    stop(stack, "postgres", "kafka")
+    stack.stop("postgres", "kafka")
     code, found = examined(stack)
     assert code == 3
     assert found["kafka"][0]["level"] == found["postgres"][0]["level"] == "fault"
@@ -78,7 +69,7 @@ def test_a_ledger_writer_that_does_not_run_is_told_as_nobody_who_reads(
     stack: RunningStack,
 ) -> None:
     wait_until_whole(stack)
-    stop(stack, "ledger-writer")
+    stack.stop("ledger-writer")
     # A member with a name of its own is kept until its session has ended: it may be restarting.
     deadline = time.monotonic() + PATIENCE_SECONDS
     unread = ""
