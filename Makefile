@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What must be covered by tests to the last branch: the rules, and what both sides share.
 COVERED := stream_processors.billing producer_app.domain schemas connectors.plan
 # Two processes: while a test of one waits for its stack, the other works.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses 2 --no-loadscope-reorder
 COVERAGE := $(addprefix --cov=,$(COVERED)) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: help

@@ -1,11 +1,18 @@
 """What every suite may use: the servers that tests run against, and how work is shared out."""
 
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.postgres_server import PostgresServer, running_postgres
 from tests.running_stack import RunningStack, running_stack, session_layout
+
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -22,23 +29,32 @@ def stack() -> Iterator[RunningStack]:
         yield running
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares servers in one process, and begin with what takes longest.
+class OneStack(LoadScopeScheduling):
+    """Shares tests out by file, and all that use the stack to one process: each has its own."""
 
-    Where the tests run in two processes at once (`make test`), a group stays in one of them: all
-    that needs the stack, or the tests of one file.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "stack" if uses_stack(file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
+    """Where the tests run in several processes at once (`make test`)."""
+    return OneStack(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left with it in the end."""
     items.sort(key=_turn)
 
 
-def _group(item: pytest.Item) -> str:
-    return "stack" if "stack" in getattr(item, "fixturenames", ()) else item.path.as_posix()
-
-
 def _turn(item: pytest.Item) -> int:
-    if _group(item) == "stack":
+    if uses_stack(item.nodeid.partition("::")[0]):
         return 0
     return 1 if "faults" in item.path.parts else 2
+
+
+@cache
+def uses_stack(file: str) -> bool:
+    """Whether the tests of a file use the fixture `stack`, by what it imports."""
+    source = (ROOT / file).read_text(encoding="utf-8")
+    return "import RunningStack" in source or "end_to_end.books" in source

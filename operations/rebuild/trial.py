@@ -132,7 +132,8 @@ def trial(cluster: Cluster, until: datetime | None) -> Iterator[Trial]:
     application_id = f"{PREFIX}{uuid.uuid4().hex[:8]}"
     given = Trial(cluster, application_id, parent / application_id, until)
     try:
-        given.directory.mkdir(parents=True, mode=0o700)
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        given.directory.mkdir(mode=0o700)
         copies = cluster.replication_factor(EVENTS_SESSION.name)
         cluster.create_missing(list(given.topics.values()), copies)
         move_to_beginning(cluster, application_id)

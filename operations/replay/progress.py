@@ -43,7 +43,7 @@ class ProgressFile:
     """Held while a replay runs, so that nobody else runs the same one. Raises ProblemError."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / f"{fingerprint}.json"
         self._lock = (folder / f"{fingerprint}.lock").open("a")
 

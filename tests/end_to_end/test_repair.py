@@ -33,6 +33,15 @@ def skip_to_the_end(admin: AdminClient, group: str, topic: str) -> None:
     skipped[group].result()
 
 
+def judged(books: Books, began: datetime) -> tuple[int, dict[str, Any]]:
+    """What reconciliation finds once nothing is merely on its way any more."""
+    return wait_until(
+        "nothing is on its way",
+        lambda: books.outbox_json("reconcile", "--since", began.isoformat()),
+        is_so=lambda answer: answer[1]["waiting"] == 0,
+    )
+
+
 def repaired(books: Books, began: datetime) -> tuple[int, dict[str, Any]]:
     return books.outbox_json("reconcile", "--repair", "--since", began.isoformat())
 
@@ -58,7 +67,7 @@ def test_bills_whose_payables_were_skipped_are_posted_after_a_repair(books: Book
         )
         skip_to_the_end(admin, PAYABLES_GROUP, PAYABLES.name)
 
-    code, found = books.outbox_json("reconcile", "--since", began.isoformat())
+    code, found = judged(books, began)
     assert (code, found["missing"], found["billed"]) == (1, 2, 1)
     assert {detail["subject"] for detail in found["details"]} == {
         books.id("single"),
@@ -96,11 +105,7 @@ def test_an_event_that_never_reached_kafka_is_delivered_and_billed_by_a_repair(
     books.insert(books.completed("s2"))
     books.wait_for_bills(1)
 
-    code, found = wait_until(
-        "it is not merely on its way",
-        lambda: books.outbox_json("reconcile", "--since", began.isoformat()),
-        is_so=lambda answer: answer[1]["waiting"] == 0,
-    )
+    code, found = judged(books, began)
     assert (code, found["undelivered"], found["missing"], found["billed"]) == (1, 1, 0, 1)
 
     code, found = repaired(books, began)

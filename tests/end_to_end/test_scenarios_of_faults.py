@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from datetime import UTC, datetime
 
 import httpx
 import psycopg
@@ -67,6 +68,7 @@ def test_scenario_4_everything_restarts_in_mid_work_and_nothing_is_lost_or_bille
 def test_scenario_7_reconciliation_names_a_bill_that_is_missing_and_is_clean_again_after(
     books: Books,
 ) -> None:
+    began = datetime.now(UTC).isoformat()
     books.insert(books.completed("s1"))
     books.wait_for_bills(1)
     entry_id = books.bills()[0]["id"]
@@ -85,7 +87,7 @@ def test_scenario_7_reconciliation_names_a_bill_that_is_missing_and_is_clean_aga
             "DELETE FROM ledger_entry_sessions WHERE entry_id IN (SELECT id FROM kept)",
             "DELETE FROM mentor_payable_ledgers WHERE id IN (SELECT id FROM kept)",
         )
-        code, found = books.outbox_json("reconcile")
+        code, found = books.outbox_json("reconcile", "--since", began)
         assert code == 1
         assert found["missing"] == 1
         assert found["verdict"] in {"discrepancy", "roll_back"}
@@ -96,7 +98,7 @@ def test_scenario_7_reconciliation_names_a_bill_that_is_missing_and_is_clean_aga
             "INSERT INTO mentor_payable_ledgers SELECT * FROM kept",
             "INSERT INTO ledger_entry_sessions SELECT * FROM paid",
         )
-    _, found = books.outbox_json("reconcile")
+    _, found = books.outbox_json("reconcile", "--since", began)
     assert found["missing"] == 0
 
 
