@@ -11,7 +11,6 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.postgres_server import PostgresServer, running_postgres
 from tests.running_stack import RunningStack, running_stack, session_layout
 
-
 ROOT = Path(__file__).parents[1]
 
 
