@@ -6,6 +6,7 @@ number of partitions, so that a key's facts lie with its events.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PARTITIONS = 4  # of everything that sessions and packages pass through
 REQUEST_TIMEOUT_SECONDS = 15.0
+_POLL_SECONDS = 0.05
 
 _HOUR_MS = 60 * 60 * 1000
 _DAY_MS = 24 * _HOUR_MS
@@ -137,6 +139,7 @@ def create_missing_topics(
                 f"Kafka at {bootstrap_servers} refused to create the topic {name}: {error}",
             ) from error
         created.append(name)
+    _wait_until_listed(admin, bootstrap_servers, created)
     return created
 
 
@@ -194,6 +197,18 @@ def _partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, i
     except KafkaException as error:
         raise _unreachable(bootstrap_servers, error) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _wait_until_listed(admin: AdminClient, bootstrap_servers: str, created: Sequence[str]) -> None:
+    """Wait until the broker knows what its controller has created; a busy one lags behind."""
+    deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
+    while missing := set(created) - _partition_counts(admin, bootstrap_servers).keys():
+        if time.monotonic() > deadline:
+            raise ConnectionError(
+                f"Kafka at {bootstrap_servers} has created {', '.join(sorted(missing))} and does "
+                f"not list it after {REQUEST_TIMEOUT_SECONDS:.0f} s; is the broker overloaded?",
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def _configurations(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from schemas import topics as catalogue
 from schemas.topics import (
     PAYABLES,
     TOPICS,
@@ -33,6 +34,9 @@ class Answer:
 
 def kafka_error(code: int) -> KafkaException:
     return KafkaException(KafkaError(code))
+
+
+NOTHING = SimpleNamespace(topics={})
 
 
 @dataclass
@@ -116,6 +120,32 @@ def test_a_topic_that_another_process_creates_meanwhile_is_no_error() -> None:
     raced = Cluster(failures={"events.user": kafka_error(KafkaError.TOPIC_ALREADY_EXISTS)})
     assert "events.user" not in create(raced)
     assert len(raced.partitions) == len(TOPICS) - 1
+
+
+@dataclass
+class LateCluster(Cluster):
+    """Lists what was created only after so many more questions."""
+
+    questions: int = 0
+    late_by: int = 3
+
+    def list_topics(self, timeout: float) -> Any:
+        self.questions += 1
+        return super().list_topics(timeout) if self.questions > self.late_by else NOTHING
+
+
+def test_topics_are_created_once_the_broker_lists_them() -> None:
+    cluster = LateCluster()
+    assert set(create(cluster)) == {topic.name for topic in TOPICS}
+    assert cluster.questions == cluster.late_by + 1
+
+
+def test_a_broker_that_never_lists_what_it_created_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalogue, "REQUEST_TIMEOUT_SECONDS", 0.0)
+    with pytest.raises(ConnectionError, match=r"events\.session.* does not list it"):
+        create(LateCluster(late_by=1_000))
 
 
 def test_a_topic_that_the_broker_refuses_is_an_error_that_names_it() -> None:
