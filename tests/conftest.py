@@ -12,6 +12,7 @@ from tests.postgres_server import PostgresServer, running_postgres
 from tests.running_stack import RunningStack, running_stack, session_layout
 
 ROOT = Path(__file__).parents[1]
+LONG_SUITES = ("end_to_end", "faults")
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +30,11 @@ def stack() -> Iterator[RunningStack]:
 
 
 class OneStack(LoadScopeScheduling):
-    """Shares tests out by file, and all that use the stack to one process: each has its own."""
+    """Shares tests out by file; those of one suite that use the stack stay in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "stack" if uses_stack(file) else file
+        return "/".join(file.split("/")[:2]) if uses_stack(file) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
@@ -47,9 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    if uses_stack(item.nodeid.partition("::")[0]):
-        return 0
-    return 1 if "faults" in item.path.parts else 2
+    suite = item.nodeid.split("/")[1]
+    if suite in LONG_SUITES:
+        return LONG_SUITES.index(suite)
+    return len(LONG_SUITES) + (not uses_stack(item.nodeid.partition("::")[0]))
 
 
 @cache
