@@ -99,6 +99,11 @@ TOPICS: tuple[Topic, ...] = (
     CONNECTOR_HEARTBEATS,
 )
 
+EVENT_TOPICS: tuple[str, ...] = tuple(
+    topic.name for topic in TOPICS if topic.name.startswith("events.")
+)
+"""What the outbox is routed to, by aggregate type."""
+
 
 def connect(bootstrap_servers: str, settings: Mapping[str, str] | None = None) -> AdminClient:
     """Return an admin client; `settings` are librdkafka's, for TLS and SASL."""

@@ -13,32 +13,18 @@ from operations.doctor.finding import Finding, fault, fine, warning
 from operations.output import SILENT
 from operations.reconcile.positions import KafkaPositions, Partition
 from schemas.topics import (
-    DEAD_LETTERS,
-    EVENTS_SESSION,
-    PACKAGE_SESSIONS,
-    PAYABLES,
     TOPICS,
     verify_topics,
 )
-from stream_processors.groups import (
-    DEAD_LETTERS_GROUP,
-    PAYABLES_GROUP,
-    PROCESSORS_GROUP,
-    RECEIPTS_GROUP,
-)
+from stream_processors.groups import LEDGER_WRITER_READS, PROCESSORS_GROUP, PROCESSORS_READ
 
 TIMEOUT_SECONDS = 5.0
 MANY_RECORDS = 10_000
 _SECOND_LOOK_SECONDS = 3.0
 _REBUILD = "`outbox rebuild --replace`"
 READERS = {
-    PROCESSORS_GROUP: ("the stream processors", (EVENTS_SESSION.name, PACKAGE_SESSIONS.name)),
-    PAYABLES_GROUP: ("the ledger writer", (PAYABLES.name,)),
-    DEAD_LETTERS_GROUP: ("the ledger writer", (DEAD_LETTERS.name,)),
-    RECEIPTS_GROUP: (
-        "the ledger writer",
-        tuple(topic.name for topic in TOPICS if topic.name.startswith("events.")),
-    ),
+    PROCESSORS_GROUP: ("the stream processors", PROCESSORS_READ),
+    **{group: ("the ledger writer", read) for group, read in LEDGER_WRITER_READS.items()},
 }
 
 

@@ -25,28 +25,16 @@ from operations.rebuild.seeding import seed_facts
 from operations.reconcile.positions import Partition
 from operations.replay.sending import send_events
 from schemas.topics import (
-    DEAD_LETTERS,
     EVENTS_SESSION,
     PACKAGE_FACTS_CHANGELOG,
-    PAYABLES,
     SESSION_FACTS_CHANGELOG,
     TOPICS,
 )
-from stream_processors.groups import (
-    DEAD_LETTERS_GROUP,
-    PAYABLES_GROUP,
-    PROCESSORS_GROUP,
-    RECEIPTS_GROUP,
-)
+from stream_processors.groups import LEDGER_WRITER_READS, PROCESSORS_GROUP
 
 # Longer than a member that has ended keeps its place in its group.
 _EMPTY_SECONDS = 15.0
 _CHANGELOGS = (SESSION_FACTS_CHANGELOG, PACKAGE_FACTS_CHANGELOG)
-_LEDGER_WRITER_READS = {
-    PAYABLES_GROUP: (PAYABLES.name,),
-    DEAD_LETTERS_GROUP: (DEAD_LETTERS.name,),
-    RECEIPTS_GROUP: tuple(topic.name for topic in TOPICS if topic.name.startswith("events.")),
-}
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('outbox rebuild'))"
 
 
@@ -144,7 +132,7 @@ def _move_ledger_writer(
 ) -> list[str]:
     """Move the ledger writer's positions that are in no topic any more to where it begins."""
     moved = []
-    for group, topics in _LEDGER_WRITER_READS.items():
+    for group, topics in LEDGER_WRITER_READS.items():
         if not cluster.outside(group, topics):
             continue
         _stop(cluster, local, group, teller)

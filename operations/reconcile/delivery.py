@@ -12,15 +12,11 @@ from operations.reconcile.comparison import events_without_receipt, still_withou
 from operations.reconcile.positions import Positions
 from operations.reconcile.settings import ReconcileSettings
 from operations.reconcile.stages import Passage, Stage, wait_until_passed
-from schemas.topics import TOPICS
+from schemas.topics import EVENT_TOPICS
 from stream_processors.groups import RECEIPTS_GROUP
 
 _POLL_SECONDS = 0.5
-RECEIPTS = Stage(
-    "The ledger writer",
-    RECEIPTS_GROUP,
-    tuple(topic.name for topic in TOPICS if topic.name.startswith("events.")),
-)
+RECEIPTS = Stage("The ledger writer", RECEIPTS_GROUP, EVENT_TOPICS)
 
 
 @dataclass(frozen=True, slots=True)

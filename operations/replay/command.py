@@ -15,9 +15,7 @@ from operations.replay.selection import Selection
 from operations.replay.watching import Bar
 from operations.settings import load_settings
 from operations.termination import interrupt_on_termination
-from schemas.topics import TOPICS
-
-_TOPICS = [topic.name for topic in TOPICS if topic.name.startswith("events.")]
+from schemas.topics import EVENT_TOPICS
 
 
 @click.command()
@@ -28,7 +26,7 @@ _TOPICS = [topic.name for topic in TOPICS if topic.name.startswith("events.")]
 @click.option("--package", metavar="ID", help="The sessions of a service package.")
 @click.option("--mentor", metavar="ID", help="The sessions that a mentor held.")
 @click.option("--event", "events", type=click.UUID, multiple=True, help="This event; repeatable.")
-@click.option("--topic", type=click.Choice(_TOPICS), help="What lies in a topic.")
+@click.option("--topic", type=click.Choice(EVENT_TOPICS), help="What lies in a topic.")
 @click.option("--partition", type=click.IntRange(min=0), help="Of the topic; default: each.")
 @click.option("--from-offset", type=click.IntRange(min=0), help="In each partition, inclusive.")
 @click.option("--to-offset", type=click.IntRange(min=1), help="In each partition, exclusive.")

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from schemas import topics
 from stream_processors.engine.crash import end_process
 from stream_processors.engine.deaths import DeathJournal
 from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
-from stream_processors.groups import DEAD_LETTERS_GROUP, PAYABLES_GROUP, RECEIPTS_GROUP
+from stream_processors.groups import (
+    DEAD_LETTERS_GROUP,
+    LEDGER_WRITER_READS,
+    PAYABLES_GROUP,
+    RECEIPTS_GROUP,
+)
 from stream_processors.ledger.consuming import TopicLoop
 from stream_processors.ledger.database import Database
 from stream_processors.ledger.partitions import PartitionLoop
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 10.0
-_EVENT_TOPICS = [topic.name for topic in topics.TOPICS if topic.name.startswith("events.")]
 
 
 class LedgerWriter:
@@ -51,9 +54,9 @@ class LedgerWriter:
         self._retries_database = retries
         self._databases = [payables, reports, receipts, retries, partitions]
         self._loops = [
-            self._loop(PAYABLES_GROUP, [topics.PAYABLES.name], payables_writer.carry_out),
-            self._loop(DEAD_LETTERS_GROUP, [topics.DEAD_LETTERS.name], reports_writer.carry_out),
-            self._loop(RECEIPTS_GROUP, _EVENT_TOPICS, lambda batch: receive(receipts, batch)),
+            self._loop(PAYABLES_GROUP, payables_writer.carry_out),
+            self._loop(DEAD_LETTERS_GROUP, reports_writer.carry_out),
+            self._loop(RECEIPTS_GROUP, lambda batch: receive(receipts, batch)),
         ]
         self._others = [
             RetryLoop(retries, self.stopping, end_process),
@@ -85,15 +88,10 @@ class LedgerWriter:
     def _database(self, name: str) -> Database:
         return Database(self._settings.ledger_writer_database_url, name, self.stopping)
 
-    def _loop(
-        self,
-        group: str,
-        topic_names: Sequence[str],
-        carry_out: Callable[[Sequence[InboundRecord]], None],
-    ) -> TopicLoop:
+    def _loop(self, group: str, carry_out: Callable[[Sequence[InboundRecord]], None]) -> TopicLoop:
         return TopicLoop(
             group=group,
-            topics=topic_names,
+            topics=LEDGER_WRITER_READS[group],
             member=self._settings.writer_name,
             kafka=self._settings.kafka,
             carry_out=carry_out,

@@ -1,11 +1,10 @@
 """What an end-to-end test sees and does: an application's inserts, and the books they end in."""
 
 import json
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from confluent_kafka import Message, Producer
@@ -13,26 +12,12 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tests.running_stack import RunningStack
+from tests.waiting import wait_until
 
 NOON = "2026-03-01T12:00:00Z"
 LATER = "2026-03-02T12:00:00Z"
 SINGLE_MINOR = 10_000
 PACKAGE_MINOR = 200_000
-
-Seen = TypeVar("Seen")
-
-
-def wait_until(
-    what: str, probe: Callable[[], Seen], *, is_so: Callable[[Seen], bool], seconds: float = 60
-) -> Seen:
-    """Return the first answer of `probe` that is so; fail with the last one."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = probe()
-        if is_so(seen):
-            return seen
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s not so: {what}; but {seen!r}"
-        time.sleep(0.1)
 
 
 @dataclass

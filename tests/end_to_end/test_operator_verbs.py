@@ -16,7 +16,8 @@ from operations.reconcile.positions import KafkaPositions
 from operations.reconcile.reconciling import reconcile_once
 from operations.reconcile.report import Reconciliation
 from operations.reconcile.settings import ReconcileSettings
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
+from tests.waiting import wait_until
 
 IMPATIENT = ReconcileSettings(wait_seconds=2, delivery_grace_seconds=1)
 PATIENT = ReconcileSettings()

@@ -17,8 +17,9 @@ from infra.local.sweep import running_processes
 from schemas import codec
 from schemas.records import Payable
 from schemas.topics import PAYABLES
-from tests.end_to_end.books import LATER, SINGLE_MINOR, Books, wait_until
+from tests.end_to_end.books import LATER, SINGLE_MINOR, Books
 from tests.running_stack import RunningStack, command_environment, outbox_command
+from tests.waiting import wait_until
 
 SECONDS = 240.0
 

@@ -18,9 +18,10 @@ from schemas.topics import (
     SESSION_FACTS_CHANGELOG,
     create_missing_topics,
 )
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
 from tests.integration.kafka_topics import Topics
 from tests.running_stack import RunningStack, command_environment, outbox_command
+from tests.waiting import wait_until
 
 
 @pytest.fixture

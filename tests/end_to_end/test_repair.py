@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from schemas.topics import PAYABLES
 from stream_processors.groups import PAYABLES_GROUP
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
+from tests.waiting import wait_until
 
 
 def ends(admin: AdminClient, topic: str) -> dict[int, int]:

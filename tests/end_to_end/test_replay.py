@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
 from tests.running_stack import command_environment, outbox_command
+from tests.waiting import wait_until
 
 LEDGER = (
     "SELECT entry::text FROM mentor_payable_ledgers AS entry ORDER BY id",

@@ -18,7 +18,8 @@ from producer_app.database import connect, create_tables
 from producer_app.domain import Service, SessionRequest
 from producer_app.refusals import NoEntitlementLeft
 from producer_app.service import MentoringService
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
+from tests.waiting import wait_until
 
 
 @contextmanager

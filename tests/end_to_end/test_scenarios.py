@@ -11,7 +11,8 @@ from infra.local.postgres import installation
 from producer_app.database import connect, create_tables
 from producer_app.domain import Service, SessionRequest
 from producer_app.service import MentoringService
-from tests.end_to_end.books import NOON, PACKAGE_MINOR, SINGLE_MINOR, Books, wait_until
+from tests.end_to_end.books import NOON, PACKAGE_MINOR, SINGLE_MINOR, Books
+from tests.waiting import wait_until
 
 
 def test_scenario_1_a_session_starts_ends_completes_consumes_its_entitlement_and_is_billed(

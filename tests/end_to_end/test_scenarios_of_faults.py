@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from infra.local.credentials import load_credentials
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
+from tests.waiting import wait_until
 
 
 @pytest.mark.timeout(300)

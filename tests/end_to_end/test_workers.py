@@ -14,8 +14,9 @@ import pytest
 
 from infra.local.credentials import load_credentials
 from infra.local.supervision import Supervisor
-from tests.end_to_end.books import Books, wait_until
+from tests.end_to_end.books import Books
 from tests.running_stack import RunningStack
+from tests.waiting import wait_until
 
 # The worker as it is, but for one record that ends any process that decodes it, as a fault in
 # native code would.

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
@@ -18,6 +18,7 @@ from infra.local.postgres import DATABASE
 from infra.local.stack import CONNECTOR_ROLE
 from infra.local.status import known_workers
 from infra.local.supervision import UNREACHABLE, Supervisor
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +33,6 @@ HEALTHY_SECONDS = 240.0
 MOVED_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
 _PAGE_SECONDS = 2.0
-
-Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,6 @@ def credentials(layout: Layout) -> Credentials:
 def supervisor(site: Site) -> Supervisor:
     """Return the supervisor of the suite's stack."""
     return Supervisor(site.stack.layout, credentials(site.stack.layout).supervisor)
-
-
-def wait_until(
-    what: str, probe: Callable[[], Seen], is_so: Callable[[Seen], bool], seconds: float
-) -> Seen:
-    """Return the first answer that is so; fails with the last one."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = probe()
-        if is_so(seen):
-            return seen
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s not so: {what}; but {seen!r}"
-        time.sleep(_LOOK_SECONDS)
 
 
 def workers(site: Site) -> list[str]:

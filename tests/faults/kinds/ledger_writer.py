@@ -24,10 +24,10 @@ from tests.faults.acting import (
     pid_of,
     send,
     stopped,
-    wait_until,
 )
 from tests.faults.injected.failpoint_places import FAILPOINTS
 from tests.faults.site import Outcome
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,10 +19,10 @@ from tests.faults.acting import (
     through_the_proxy,
     verb,
     wait_healthy,
-    wait_until,
     workers,
 )
 from tests.faults.site import Outcome
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

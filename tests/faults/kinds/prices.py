@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.faults.acting import Act, admin, pause, verb, wait_until
+from tests.faults.acting import Act, admin, pause, verb
 from tests.faults.site import Outcome
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.faults.site import Site

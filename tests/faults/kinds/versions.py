@@ -13,9 +13,10 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.local.layout import project_directory
-from tests.faults.acting import HEALTHY_SECONDS, Act, any_worker, pause, wait_until
+from tests.faults.acting import HEALTHY_SECONDS, Act, any_worker, pause
 from tests.faults.programs import changed, in_directory
 from tests.faults.site import Outcome
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,11 +24,11 @@ from tests.faults.acting import (
     supervisor,
     verb,
     wait_healthy,
-    wait_until,
     workers,
 )
 from tests.faults.injected.failpoint_places import FAILPOINTS
 from tests.faults.site import Outcome
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
