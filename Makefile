@@ -27,7 +27,7 @@ demo: install ## Start the whole stack, drive sessions through it, check every b
 
 .PHONY: test
 test: install jars ## All tests, on a real stack of their own
-	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) tests
+	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 tests
 
 .PHONY: unit
 unit: install ## The tests that need no stack: quick

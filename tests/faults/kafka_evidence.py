@@ -69,16 +69,20 @@ class KafkaReader(threading.Thread):
         self.join()
 
     def _ends(self, deadline: float) -> dict[tuple[str, int], int]:
-        """Ask with a client of its own: this one's may still believe in a broker that is gone."""
+        """Return where each partition that holds a record ends.
+
+        A client of its own asks: this one's may still believe in a broker that is gone.
+        """
         while True:
             asking = Consumer({"bootstrap.servers": self._bootstrap_servers, "group.id": GROUP})
             try:
-                return {
+                marks = {
                     (each.topic, each.partition): asking.get_watermark_offsets(
                         each, timeout=_REQUEST_SECONDS
-                    )[1]
+                    )
                     for each in self._partitions
                 }
+                return {place: end for place, (begin, end) in marks.items() if begin < end}
             except KafkaException:
                 assert time.monotonic() < deadline, "Kafka did not say where its topics end"
                 time.sleep(0.5)
