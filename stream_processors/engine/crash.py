@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import NoReturn
 
 import structlog
+from confluent_kafka import KafkaException
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
@@ -25,3 +27,13 @@ def end_process(doing: str, error: BaseException) -> NoReturn:
     finally:
         # Whatever logging raises must not reach Faust in place of the end.
         os._exit(EXIT_CODE)
+
+
+def error_in_hand() -> BaseException:
+    """Return what a bare `except` has caught.
+
+    A KafkaError that comes out of one of librdkafka's callbacks needs one: it is raised, and is no
+    exception, so that `except Exception` and `except BaseException` let it pass.
+    """
+    error: object = sys.exc_info()[1]
+    return error if isinstance(error, BaseException) else KafkaException(error)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from stream_processors.engine.crash import end_process, error_in_hand
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -58,6 +60,9 @@ class Outbound:
         self._names = names
         self._producer = Producer(
             {
+                # Then the process ends and starts anew: librdkafka can lose every broker for good
+                # (stream_processors.ledger.membership says how), and a new process finds them.
+                "message.timeout.ms": 30_000,
                 **kafka,
                 "enable.idempotence": True,
                 "acks": "all",
@@ -114,8 +119,11 @@ class Outbound:
                 return
 
     def _poll(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(_POLL_SECONDS)
+        try:
+            while not self._stopping.is_set():
+                self._producer.poll(_POLL_SECONDS)
+        except:  # noqa: E722 - a KafkaError too: without this thread no delivery is ever heard of
+            end_process("hearing of deliveries", error_in_hand())
 
 
 class _Batch:

@@ -58,30 +58,32 @@ class LedgerWriter:
             self._loop(DEAD_LETTERS_GROUP, reports_writer.carry_out),
             self._loop(RECEIPTS_GROUP, lambda batch: receive(receipts, batch)),
         ]
-        self._others = [
+        self._threads: list[threading.Thread] = [
+            *self._loops,
             RetryLoop(retries, self.stopping, end_process),
             PartitionLoop(partitions, self.stopping, end_process),
         ]
 
     def run(self) -> None:
         """Run until `stopping` is set; then finish the batches in hand, commit and leave."""
-        threads = [*self._loops, *self._others]
-        for thread in threads:
+        for thread in self._threads:
             thread.start()
         self.stopping.wait()
-        for thread in threads:
+        for thread in self._threads:
             thread.join(_STOP_SECONDS)
         for database in self._databases:
             database.close()
 
     def health(self) -> dict[str, object]:
-        """Return whether every loop has its partitions and the database answers."""
+        """Return whether every loop runs and has its partitions, and the database answers."""
         assigned = {loop.name: loop.assigned for loop in self._loops}
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
         # The one that is used every quarter of a second.
         reachable = self._retries_database.reachable
         return {
-            "ready": reachable and all(loop is not None for loop in assigned.values()),
+            "ready": reachable and not dead and None not in assigned.values(),
             "database_reachable": reachable,
+            "dead": dead,
             "assignment": assigned,
         }
 

@@ -11,8 +11,10 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaExc
 from confluent_kafka import KafkaError as Error
 
 from stream_processors.engine.changelog import MEND, PositionLost
+from stream_processors.engine.crash import error_in_hand
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.ledger.database import Stopped
+from stream_processors.ledger.membership import Membership, kafka_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +56,7 @@ class TopicLoop(threading.Thread):
         self._on_fault = on_fault
         self._uncommitted = False
         self._committed_at = time.monotonic()
+        self._membership = Membership(group, lambda: kafka_answers(kafka))
         self._consumer = Consumer(
             {
                 **kafka,
@@ -75,8 +78,11 @@ class TopicLoop(threading.Thread):
     def run(self) -> None:
         """Read until the process is asked to end; the batch in hand is finished and committed."""
         try:
-            self._consumer.subscribe(self._topics, on_assign=self._assign, on_revoke=self._revoke)
+            self._consumer.subscribe(
+                self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost
+            )
             while not self._stopping.is_set():
+                self._membership.look(assigned=self.assigned is not None)
                 batch = self._next_batch()
                 if batch:
                     self._carry_out([_inbound(message) for message in batch])
@@ -86,8 +92,8 @@ class TopicLoop(threading.Thread):
             self._consumer.close()
         except Stopped:
             self._consumer.close()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be committed
-            self._on_fault(f"reading {', '.join(self._topics)}", error)
+        except:  # noqa: E722 - whatever it is, a KafkaError too, nothing may be committed
+            self._on_fault(f"reading {', '.join(self._topics)}", error_in_hand())
 
     def _next_batch(self) -> list[Message]:
         """Wait for one record, then take what else is there: no wait for a batch to fill."""
@@ -139,9 +145,14 @@ class TopicLoop(threading.Thread):
         self.assigned = [f"{partition.topic}[{partition.partition}]" for partition in partitions]
         _log.info("partitions_assigned", group=self.name, partitions=self.assigned)
 
-    def _revoke(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
+        self._lost(consumer, partitions)
+
+    def _lost(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        """Forget partitions that the group has taken away: nothing can be committed for them."""
         consumer.unassign()
+        self._uncommitted = False
         self.assigned = None
 
 

@@ -19,6 +19,7 @@ TOPICS = ("events.session", "events.contract", "events.user")
 GROUP = "faults-evidence"
 _BATCH = 1_000
 _REQUEST_SECONDS = 10.0
+_SILENCE_SECONDS = 5.0
 
 
 class KafkaReader(threading.Thread):
@@ -29,18 +30,7 @@ class KafkaReader(threading.Thread):
         self._bootstrap_servers = bootstrap_servers
         self._evidence = evidence
         self._stopping = threading.Event()
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": GROUP,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 100,
-                # It shall be there again soon after Kafka is.
-                "reconnect.backoff.max.ms": 1_000,
-                "log_level": 0,
-            }
-        )
+        self._consumer = self._new_consumer()
         metadata = self._consumer.list_topics(timeout=_REQUEST_SECONDS)
         self._partitions = [
             TopicPartition(topic, partition, OFFSET_BEGINNING)
@@ -51,8 +41,18 @@ class KafkaReader(threading.Thread):
 
     def run(self) -> None:
         """Read until told to stop."""
+        heard_at = time.monotonic()
         while not self._stopping.is_set():
-            self._take(self._consumer.consume(_BATCH, 0.5))
+            messages = self._consumer.consume(_BATCH, 0.5)
+            if messages:
+                self._take(messages)
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at >= _SILENCE_SECONDS:
+                # librdkafka can forget the only broker for good while that is fenced.
+                self._consumer.close()
+                self._consumer = self._new_consumer()
+                self._consumer.assign(self._partitions)
+                heard_at = time.monotonic()
         self._consumer.close()
 
     def finish(self, seconds: float) -> None:
@@ -67,6 +67,20 @@ class KafkaReader(threading.Thread):
             time.sleep(0.2)
         self._stopping.set()
         self.join()
+
+    def _new_consumer(self) -> Consumer:
+        return Consumer(
+            {
+                "bootstrap.servers": self._bootstrap_servers,
+                "group.id": GROUP,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 100,
+                # It shall be there again soon after Kafka is.
+                "reconnect.backoff.max.ms": 1_000,
+                "log_level": 0,
+            }
+        )
 
     def _ends(self, deadline: float) -> dict[tuple[str, int], int]:
         """Return where each partition that holds a record ends.
@@ -98,9 +112,12 @@ class KafkaReader(threading.Thread):
         return 0 if last is None else int(last) + 1
 
     def _take(self, messages: list[Message]) -> None:
-        rows = [_row(message) for message in messages if message.error() is None]
-        if rows:
-            self._evidence.insert("deliveries", rows, or_do="IGNORE")
+        read = [message for message in messages if message.error() is None]
+        if read:
+            self._evidence.insert("deliveries", [_row(message) for message in read], or_do="IGNORE")
+        after = {(message.topic(), message.partition()): message.offset() + 1 for message in read}
+        for each in self._partitions:
+            each.offset = after.get((each.topic, each.partition), each.offset)
 
 
 def _row(message: Message) -> tuple[Any, ...]:

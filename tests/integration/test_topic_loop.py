@@ -1,17 +1,41 @@
 """The ledger writer and Kafka: a batch is committed after it was carried out, never before."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from confluent_kafka import Consumer, Producer
 
 from stream_processors.engine.changelog import PositionLost
 from stream_processors.engine.messages import InboundRecord
+from stream_processors.ledger import membership
 from stream_processors.ledger.consuming import TopicLoop
 from stream_processors.ledger.database import Stopped
+from stream_processors.ledger.membership import StrandedError
 from tests.integration.kafka_topics import Topics
 from tests.running_stack import RunningStack
+from tests.unit.test_crash import raise_as_librdkafka_does
+
+LOOP_IN_A_PROCESS = """
+import sys, threading
+from stream_processors.ledger.consuming import TopicLoop
+
+group, topic, servers = sys.argv[1:]
+loop = TopicLoop(
+    group=group, topics=[topic], member="member-1", kafka={"bootstrap.servers": servers},
+    carry_out=lambda records: [print(record.value.decode(), flush=True) for record in records],
+    stopping=threading.Event(),
+    on_fault=lambda doing, fault: print("fault", repr(fault), flush=True),
+)
+loop.start()
+loop.join()
+"""
+BEYOND_ITS_SESSION_SECONDS = 8.0
 
 CarryOut = Callable[[Sequence[InboundRecord]], None]
 
@@ -118,6 +142,16 @@ def test_a_batch_that_fails_is_a_fault_and_not_committed(
 
     assert isinstance(reader.faults[0], ZeroDivisionError)
     assert topics.committed(group, topic) <= 1
+
+
+def test_an_error_of_librdkafka_that_is_no_exception_is_a_fault_too(
+    start: Start, topics: Topics, topic: str
+) -> None:
+    topics.produce(topic, b"1")
+    reader = start(lambda _: raise_as_librdkafka_does())
+    _wait_until(lambda: bool(reader.faults))
+
+    assert "of a callback" in str(reader.faults[0])
 
 
 def test_a_restarted_member_goes_on_where_it_had_committed(
@@ -241,3 +275,59 @@ def test_a_batch_whose_partition_moved_meanwhile_is_no_fault(
     _wait_until(lambda: {*first.given, *second.given} == {b"1", b"2", b"3", b"4"})
 
     assert first.faults == second.faults == []
+
+
+def test_a_process_that_was_stopped_beyond_its_session_goes_on_by_itself(
+    topics: Topics, topic: str, group: str
+) -> None:
+    """Its partitions are lost while commits are on their way."""
+    servers = topics.settings["bootstrap.servers"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOOP_IN_A_PROCESS, group, topic, str(servers)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    lines: list[str] = []
+    listener = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+    listener.start()
+    stopping = threading.Event()
+
+    def write() -> None:
+        producer = Producer(topics.settings)
+        while not stopping.wait(0.01):
+            producer.produce(topic, b"written")
+            producer.poll(0)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        _wait_until(lambda: len(lines) > 20)
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(BEYOND_ITS_SESSION_SECONDS)
+        before = len(lines)
+        os.kill(process.pid, signal.SIGCONT)
+        _wait_until(lambda: len(lines) > before + 400)
+    finally:
+        stopping.set()
+        writer.join()
+        process.kill()
+        process.wait()
+    assert [line for line in lines if line.startswith("fault")] == []
+
+
+def test_a_member_that_gets_no_partitions_while_kafka_answers_is_a_fault(
+    start: Start, topics: Topics, topic: str, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "ASK_SECONDS", 0.5)
+    monkeypatch.setattr(membership, "PATIENCE_SECONDS", 2.0)
+    # It keeps its place, and takes no part in handing the partitions out anew.
+    silent = Consumer({**topics.settings, "group.id": group})
+    silent.subscribe([topic])
+    _wait_until(lambda: silent.poll(0.1) is None and bool(silent.assignment()))
+
+    reader = start()
+    _wait_until(lambda: bool(reader.faults))
+    silent.close()
+
+    assert isinstance(reader.faults[0], StrandedError)
+    assert f"{group} gave this member no partitions" in str(reader.faults[0])

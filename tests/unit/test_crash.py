@@ -1,10 +1,14 @@
 """end_process ends a real process, so each test starts one."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from stream_processors.engine.crash import error_in_hand
 
 PREAMBLE = """
 import atexit, logging, sys
@@ -70,3 +74,34 @@ def test_the_process_exits_even_if_it_cannot_say_why(program: str) -> None:
     )
 
     assert (ended.returncode, ended.stdout) == (70, "")
+
+
+def raise_as_librdkafka_does() -> None:
+    """Raise what its callbacks raise: an object whose class is not one of exceptions."""
+    raise_object = ctypes.pythonapi.PyErr_SetObject
+    raise_object.argtypes = [ctypes.py_object, ctypes.py_object]
+    raise_object.restype = None
+    raise_object(KafkaError, KafkaError(KafkaError.INVALID_MSG, "of a callback"))
+
+
+def test_what_librdkafka_raises_passes_by_every_except_but_a_bare_one() -> None:
+    """Where this fails after an upgrade, `error_in_hand` can go."""
+    caught = []
+    try:
+        try:
+            raise_as_librdkafka_does()
+        except BaseException as error:  # noqa: BLE001 - that it is not caught is the claim
+            caught.append(error)
+    except:  # noqa: E722
+        caught.append(error_in_hand())
+
+    assert [type(error) for error in caught] == [KafkaException]
+    assert "of a callback" in str(caught[0])
+
+
+def test_an_exception_in_hand_is_that_exception() -> None:
+    fault = ZeroDivisionError()
+    try:
+        raise fault
+    except:  # noqa: E722
+        assert error_in_hand() is fault

@@ -3,10 +3,13 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from stream_processors.engine.health import serve_health
+from stream_processors.ledger.__main__ import LedgerWriter
+from stream_processors.settings import LedgerWriterSettings
 
 
 def _free_port() -> int:
@@ -78,3 +81,23 @@ def test_a_port_that_is_taken_is_an_error() -> None:
         other.listen()
         with pytest.raises(OSError, match="in use"):
             serve_health(other.getsockname()[1], lambda: {"ready": True})
+
+
+def test_a_ledger_writer_is_not_ready_while_a_part_of_it_is_dead(tmp_path: Path) -> None:
+    nowhere = "127.0.0.1:9"
+    writer = LedgerWriter(
+        LedgerWriterSettings(
+            kafka_bootstrap_servers=nowhere,
+            state_directory=tmp_path,
+            health_port=9,
+            ledger_writer_database_url=f"postgresql://nobody@{nowhere}/nothing",
+        )
+    )
+
+    page = writer.health()
+
+    assert page["ready"] is False
+    assert page["dead"] == [
+        *("outbox-ledger-payables", "outbox-ledger-dead-letters", "outbox-ledger-receipts"),
+        *("retries", "partitions"),
+    ]
