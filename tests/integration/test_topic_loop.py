@@ -68,6 +68,9 @@ class Reader:
         self.stopping.set()
         self.loop.join(20)
         assert not self.loop.is_alive()
+        if self.faults:
+            # In a process of its own it would be gone; here its consumer outlives Kafka otherwise.
+            self.loop._consumer.close()
 
     def wait_for(self, count: int) -> None:
         _wait_until(lambda: len(self.given) >= count or bool(self.faults))
