@@ -258,7 +258,8 @@ def _keep_at_most(connection: psycopg.Connection, size: str) -> None:
 
 def _fill_log(connection: psycopg.Connection, mebibytes: int) -> None:
     for _ in range(mebibytes):
-        connection.execute("SELECT pg_logical_emit_message(false, 'ballast', repeat('x', 1048576))")
+        # Transactional: its commit writes the log out, and only what is written is kept.
+        connection.execute("SELECT pg_logical_emit_message(true, 'ballast', repeat('x', 1048576))")
 
 
 def test_a_slot_that_keeps_too_much_is_named_before_it_is_lost_and_can_be_dropped(

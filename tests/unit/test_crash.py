@@ -1,14 +1,14 @@
 """end_process ends a real process, so each test starts one."""
 
-import ctypes
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from stream_processors.engine.crash import error_in_hand
+from tests.librdkafka import raise_as_librdkafka_does
 
 PREAMBLE = """
 import atexit, logging, sys
@@ -74,14 +74,6 @@ def test_the_process_exits_even_if_it_cannot_say_why(program: str) -> None:
     )
 
     assert (ended.returncode, ended.stdout) == (70, "")
-
-
-def raise_as_librdkafka_does() -> None:
-    """Raise what its callbacks raise: an object whose class is not one of exceptions."""
-    raise_object = ctypes.pythonapi.PyErr_SetObject
-    raise_object.argtypes = [ctypes.py_object, ctypes.py_object]
-    raise_object.restype = None
-    raise_object(KafkaError, KafkaError(KafkaError.INVALID_MSG, "of a callback"))
 
 
 def test_what_librdkafka_raises_passes_by_every_except_but_a_bare_one() -> None:
