@@ -60,8 +60,8 @@ class Outbound:
         self._names = names
         self._producer = Producer(
             {
-                # Then the process ends and starts anew: librdkafka can lose every broker for good
-                # (stream_processors.ledger.membership says how), and a new process finds them.
+                # Then the process ends and starts anew: librdkafka can forget every broker for good
+                # (its issue 5301), and a new process finds them.
                 "message.timeout.ms": 30_000,
                 **kafka,
                 "enable.idempotence": True,

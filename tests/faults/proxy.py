@@ -24,6 +24,7 @@ class _Link:
 
     def __init__(self, client: socket.socket, server: socket.socket | None) -> None:
         self._sockets = [each for each in (client, server) if each is not None]
+        self.forgotten = False
 
     def reset(self) -> None:
         for each in self._sockets:
@@ -81,6 +82,16 @@ class Proxy:
     def half_open(self) -> None:
         """Swallow everything, in both directions, also of new connections, until `heal`."""
         self._swallows = True
+
+    def forget(self) -> None:
+        """Swallow everything of the connections there are, for good; new ones are whole.
+
+        So does a firewall that was restarted: neither host ever hears that it is cut off.
+        """
+        with self._lock:
+            for link in self._links:
+                link.forgotten = True
+            self._links.clear()
 
     def heal(self) -> None:
         """Be a good link again; connections that lost bytes are broken, as their hosts would."""
@@ -153,12 +164,15 @@ class Proxy:
             while block := source.recv(_BLOCK_BYTES):
                 if self._delay_seconds:
                     time.sleep(self._delay_seconds)
-                if target is not None and not self._swallows:
+                if target is not None and not self._swallows and not link.forgotten:
                     target.sendall(block)
         except OSError:
             # Either end broke, or `cut` did it: the other end is to notice.
             pass
-        if not self._swallows:
+        if link.forgotten:
+            # The other host does not hear of it.
+            source.close()
+        elif not self._swallows:
             self._end(link)
 
     def _end(self, link: _Link) -> None:

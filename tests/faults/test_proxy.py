@@ -111,7 +111,22 @@ def test_a_half_open_link_takes_everything_says_nothing_and_breaks_when_it_heals
         assert echoed(connection, b"after") == b"after"
 
 
-def test_a_closed_connection_is_forgotten(proxy: Proxy) -> None:
+def test_a_link_that_forgot_its_connections_swallows_them_for_good_and_takes_the_next(
+    proxy: Proxy,
+) -> None:
+    with client(proxy, timeout=0.5) as connection:
+        assert echoed(connection, b"before") == b"before"
+        proxy.forget()
+        with client(proxy) as another:
+            assert echoed(another, b"after") == b"after"
+            proxy.heal()
+            connection.sendall(b"swallowed")
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+            assert proxy.connections == 1
+
+
+def test_a_closed_connection_is_let_go(proxy: Proxy) -> None:
     with client(proxy) as connection:
         assert echoed(connection, b"hello") == b"hello"
     deadline = time.monotonic() + 10
