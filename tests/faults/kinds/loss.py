@@ -123,7 +123,7 @@ def _publication_dropped(site: Site) -> str:
 
 
 _TELLING = "outbox rebuild --replace"
-_REBUILD_SECONDS = 600.0
+_REBUILD_SECONDS = 3_600.0
 _ANSWER_SECONDS = 60.0
 
 
