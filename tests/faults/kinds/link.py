@@ -56,7 +56,9 @@ def _half_open(site: Site) -> Outcome:
 def _forgotten(site: Site) -> Outcome:
     connections = through_the_proxy(site)
     site.proxy.forget()
-    return Outcome(f"{connections} connections swallow everything, new ones are whole")
+    # What is committed now comes only once Connect has noticed.
+    seconds = pause(site, 2, 10)
+    return Outcome(f"{connections} connections swallow everything, for {seconds:.1f} s so far")
 
 
 FAULTS = (
