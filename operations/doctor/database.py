@@ -190,9 +190,9 @@ def seals(connection: psycopg.Connection) -> Iterator[Finding]:
     """Whether the ledger is sealed every day. Whether a seal still holds, `ledger verify` tells."""
     row = connection.execute(_UNSEALED).fetchone()
     unsealed, seconds, last = row if row is not None else (0, None, None)
-    text = f"{unsealed} ledger entries are below no seal"
+    text = f"ledger entries below no seal: {unsealed}"
     if seconds is None or seconds < SEAL_LATE_SECONDS:
-        yield fine("seals", text if last is None else f"{last} seals; {text} yet")
+        yield fine("seals", text if last is None else f"seals: {last}; {text}")
         return
     oldest = f"{text}, the oldest for {age(seconds)}: who alters one of them is not found out"
     level = warning if seconds < SEAL_MISSING_SECONDS else fault

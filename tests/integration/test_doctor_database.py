@@ -228,9 +228,9 @@ def test_entries_that_no_seal_covers_are_told_once_they_should_be(
     )
     finding = found(database.seals, admin)
     assert finding.level is level
-    assert "1 ledger entries are below no seal" in finding.finding
+    assert "ledger entries below no seal: 1" in finding.finding
     seal(admin)
-    assert found(database.seals, admin).finding == "1 seals; 0 ledger entries are below no seal yet"
+    assert found(database.seals, admin).finding == "seals: 1; ledger entries below no seal: 0"
 
 
 @pytest.fixture
