@@ -257,8 +257,9 @@ def _keep_at_most(connection: psycopg.Connection, size: str) -> None:
 
 
 def _fill_log(connection: psycopg.Connection, mebibytes: int) -> None:
+    # Only what is written is kept: this server of the tests does not wait for that otherwise.
+    connection.execute("SET synchronous_commit = on")
     for _ in range(mebibytes):
-        # Transactional: its commit writes the log out, and only what is written is kept.
         connection.execute("SELECT pg_logical_emit_message(true, 'ballast', repeat('x', 1048576))")
 
 
