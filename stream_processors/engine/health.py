@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,11 @@ def serve_health(port: int, read_health: Callable[[], Mapping[str, object]]) -> 
     """
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            # Whoever asks gives up after a while; the answer is for nobody then.
+            with contextlib.suppress(ConnectionError):
+                super().handle()
+
         def do_GET(self) -> None:
             if self.path != "/health":
                 self.send_error(404, "the only page is /health")

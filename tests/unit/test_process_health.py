@@ -1,5 +1,7 @@
 import json
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -65,6 +67,32 @@ def test_health_that_cannot_be_told_is_no_health() -> None:
 
     assert _get(port)[0] == 503
     assert b"ZeroDivisionError" in _get(port)[1]
+
+
+def test_a_caller_who_does_not_wait_for_the_answer_is_no_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    port = _free_port()
+    asked, gone = threading.Event(), threading.Event()
+
+    def answer_late() -> Mapping[str, object]:
+        asked.set()
+        gone.wait(5)
+        return {"ready": True, "much": "x" * 1_000_000}
+
+    serve_health(port, answer_late)
+    caller = socket.create_connection(("127.0.0.1", port))
+    caller.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+    assert asked.wait(5)
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    caller.close()
+    gone.set()
+
+    assert _get(port)[0] == 200
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(5)
+    assert capsys.readouterr().err == ""
 
 
 def test_it_listens_on_loopback_only() -> None:
