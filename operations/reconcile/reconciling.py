@@ -101,5 +101,5 @@ def _summed_up(outcomes: Sequence[OutcomeCount], late: Sequence[Passage]) -> Rec
     return reconciliation(
         outcomes,
         warnings=[passage.warning for passage in late],
-        fault=any(passage.stands_still for passage in late),
+        stands_still=any(passage.stands_still for passage in late),
     )

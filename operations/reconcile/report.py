@@ -60,7 +60,8 @@ class Reconciliation:
     `failed`: bills that a failed exception holds. `conflicts`: bills posted before a contradictory
     event came, of which a person has been asked: known, and no fault of the system's.
     `overdue_waits`: waits beyond their limit. `consumed_without_completed`, the reverse, and
-    `packages_stuck` because of it: events that the application never wrote.
+    `packages_stuck` because of it: events that the application never wrote. `stands_still`: a stage
+    makes no progress, whatever else was found.
     `details`: the offenders, each with its `fault`, `reason` and ids; `details_left_out`: how many
     more there are of them.
     """
@@ -84,6 +85,7 @@ class Reconciliation:
     decided: int
     loss_percent: float
     error_percent: float
+    stands_still: bool
     verdict: str
     days: Sequence[Day]
     details: Sequence[Mapping[str, Any]]
@@ -116,9 +118,9 @@ class _Tally:
 
 
 def reconciliation(
-    outcomes: Sequence[OutcomeCount], *, warnings: Sequence[str] = (), fault: bool = False
+    outcomes: Sequence[OutcomeCount], *, warnings: Sequence[str] = (), stands_still: bool = False
 ) -> Reconciliation:
-    """Sum up; `fault` says that a stage stands still, so that the verdict cannot be clean."""
+    """Sum up; where a stage stands still the verdict cannot be clean."""
     tally = _Tally(outcomes)
     offenders = tally.offenders
     loss = percent(offenders["missing"] + offenders["undelivered"], tally.expected)
@@ -143,8 +145,9 @@ def reconciliation(
         decided=tally.bills["decided"] + tally.not_owed["decided"],
         loss_percent=loss,
         error_percent=error,
+        stands_still=stands_still,
         verdict=verdict(
-            loss, error, fault=fault or any(offenders[outcome] for outcome in _DISCREPANCIES)
+            loss, error, fault=stands_still or any(offenders[outcome] for outcome in _DISCREPANCIES)
         ),
         days=_days(outcomes),
         details=_details(outcomes),

@@ -78,8 +78,7 @@ def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
         verdict=found.verdict,
         summary=f"{found.verdict}: {'; '.join(parts)}. `{command}` shows which",
         fine=False,
-        # A verdict that no count spoils is spoilt by a stage that stands still.
-        alarming=not counted or any(counts[name] for name in _ALARMING),
+        alarming=found.stands_still or any(counts[name] for name in _ALARMING),
     )
 
 

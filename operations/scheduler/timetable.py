@@ -38,8 +38,8 @@ class Outcome:
 class Task:
     """Something to be done again and again.
 
-    `first_seconds` after the start at the earliest; `retry_seconds` after a run that failed. It is
-    overdue if none succeeded for `limit_seconds`.
+    `first_seconds` after the start at the earliest; `retry_seconds` after a run that failed, or found
+    something alarming: a repair shows soon. It is overdue if none succeeded for `limit_seconds`.
     """
 
     name: str
@@ -62,6 +62,11 @@ class Run:
     outcome: Outcome | None = None
     alarming_since: float | None = None
     error: str | None = None
+
+    @property
+    def asks_for_another(self) -> bool:
+        """Whether the next one should not wait for its turn."""
+        return self.error is not None or (self.outcome is not None and self.outcome.alarming)
 
 
 def read_runs(directory: Path) -> dict[str, Run]:
@@ -100,14 +105,14 @@ class Timetable:
         started = self.clock()
         for task in self.tasks:
             run = earlier.get(task.name, Run())
-            # Whether it is still so is found out by this process.
+            # Whether it is still so is found out by this process, and at once.
             self._runs[task.name] = replace(run, alarming_since=None, error=None)
             self._due[task.name] = started + max(task.first_seconds, self._rest(task, run))
             self._granted[task.name] = started + task.limit_seconds
 
     def _rest(self, task: Task, run: Run) -> float:
         """How long a task that ran before this process may rest."""
-        if run.succeeded_at is None:
+        if run.succeeded_at is None or run.asks_for_another:
             return 0.0
         # A clock that was set back must not let it rest for longer than it ever does.
         since = max(self.wall_clock() - run.succeeded_at, 0.0)
@@ -138,22 +143,31 @@ class Timetable:
         now = self.wall_clock()
         with self._lock:
             since = self._runs[task.name].alarming_since
-            self._runs[task.name] = Run(
+            run = self._runs[task.name] = Run(
                 succeeded_at=now,
                 took_seconds=took_seconds,
                 outcome=outcome,
                 alarming_since=(since or now) if outcome.alarming else None,
             )
-            self._due[task.name] = self.clock() + task.every_seconds
+            rest_seconds = task.retry_seconds if run.asks_for_another else task.every_seconds
+            self._due[task.name] = self.clock() + rest_seconds
             self._granted[task.name] = self.clock() + task.limit_seconds
-            written = {name: asdict(run) for name, run in self._runs.items()}
-            write_private(self.directory / RUNS_FILE, json.dumps(written, indent=2))
+            self._write()
 
     def _failed(self, task: Task, error: Exception) -> None:
         message = " ".join(str(error).split()) or repr(error)
         with self._lock:
             self._runs[task.name] = replace(self._runs[task.name], error=message)
             self._due[task.name] = self.clock() + task.retry_seconds
+            try:
+                self._write()
+            except OSError as fault:
+                # Perhaps that is why the run failed; whoever asks for the health is told anyway.
+                _log.warning("runs_not_written", error=str(fault))
+
+    def _write(self) -> None:
+        written = {name: asdict(run) for name, run in self._runs.items()}
+        write_private(self.directory / RUNS_FILE, json.dumps(written, indent=2))
 
     def health(self) -> dict[str, object]:
         """Return what a health page tells: what is wrong, what a person should know, the runs."""

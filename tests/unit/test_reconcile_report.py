@@ -60,7 +60,8 @@ def test_waits_are_no_offence_and_are_named() -> None:
 
 
 def test_a_stage_that_stands_still_is_not_clean_although_nothing_is_missing() -> None:
-    found = reconciliation([bills("billed", 1)], warnings=["it stands still"], fault=True)
+    found = reconciliation([bills("billed", 1)], warnings=["it stands still"], stands_still=True)
+    assert found.stands_still
     assert (found.verdict, found.warnings) == ("discrepancy", ["it stands still"])
 
 

@@ -160,6 +160,33 @@ def test_a_restart_does_not_repeat_what_was_done_lately(world: World) -> None:
     assert after(world.timetable(task), task) == 15
 
 
+def test_what_is_alarming_is_looked_at_again_before_its_day_is_over(world: World) -> None:
+    task = world.task(every_seconds=86_400.0)
+    timetable = world.timetable(task)
+    world.outcome = ALARMING
+    timetable.carry_out(task)
+    assert after(timetable, task) == 10
+    world.outcome = FINE
+    timetable.carry_out(task)
+    assert after(timetable, task) == 86_400
+
+
+def test_a_restart_looks_again_at_what_was_alarming(world: World) -> None:
+    task = world.task(every_seconds=86_400.0)
+    world.outcome = ALARMING
+    world.timetable(task).carry_out(task)
+    assert after(world.timetable(task), task) == 15
+
+
+def test_a_restart_repeats_a_run_that_had_failed(world: World) -> None:
+    task = world.task(every_seconds=86_400.0)
+    timetable = world.timetable(task)
+    timetable.carry_out(task)
+    world.outcome = OSError("no database")
+    timetable.carry_out(task)
+    assert after(world.timetable(task), task) == 15
+
+
 @pytest.mark.parametrize("jump_seconds", [-3_600.0, 3_600.0])
 def test_a_clock_that_was_set_makes_no_task_rest_longer_than_it_ever_does(
     world: World, jump_seconds: float
@@ -232,8 +259,13 @@ def test_a_failed_bill_waits_for_a_person_and_is_not_alarming() -> None:
     assert "1 failed. `outbox reconcile` shows which" in outcome.summary
 
 
-def test_a_stage_that_stands_still_is_alarming() -> None:
-    outcome = outcome_of(found(warnings=["The writer has not moved"], fault=True), None)
+@pytest.mark.parametrize("besides", [[], [("offender", "failed")]])
+def test_a_stage_that_stands_still_is_alarming_whatever_waits_for_a_person(
+    besides: list[tuple[str, str]],
+) -> None:
+    outcome = outcome_of(
+        found(*besides, warnings=["The writer has not moved"], stands_still=True), None
+    )
     assert outcome.alarming
     assert "The writer has not moved" in outcome.summary
 
