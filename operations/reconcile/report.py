@@ -60,8 +60,9 @@ class Reconciliation:
     `failed`: bills that a failed exception holds. `conflicts`: bills posted before a contradictory
     event came, of which a person has been asked: known, and no fault of the system's.
     `overdue_waits`: waits beyond their limit. `consumed_without_completed`, the reverse, and
-    `packages_stuck` because of it: events that the application never wrote. `stands_still`: a stage
-    makes no progress, whatever else was found.
+    `packages_stuck` because of it: events that the application never wrote. `loss_percent`: the
+    missing of the expected bills or the undelivered of the events, whichever is more.
+    `stands_still`: a stage makes no progress, whatever else was found.
     `details`: the offenders, each with its `fault`, `reason` and ids; `details_left_out`: how many
     more there are of them.
     """
@@ -123,7 +124,11 @@ def reconciliation(
     """Sum up; where a stage stands still the verdict cannot be clean."""
     tally = _Tally(outcomes)
     offenders = tally.offenders
-    loss = percent(offenders["missing"] + offenders["undelivered"], tally.expected)
+    # Bills of bills and events of events: one event of a million is not one percent of 100 bills.
+    loss = max(
+        percent(offenders["missing"], tally.expected),
+        percent(offenders["undelivered"], tally.events),
+    )
     error = percent(offenders["duplicate"] + offenders["mismatched"], tally.billed)
     return Reconciliation(
         events=tally.events,

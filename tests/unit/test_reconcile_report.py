@@ -6,6 +6,10 @@ from operations.reconcile.report import percent, reconciliation, verdict
 TODAY = date(2026, 3, 1)
 
 
+def events(amount: int) -> OutcomeCount:
+    return OutcomeCount("events", "read", "", TODAY, amount, [])
+
+
 def bills(outcome: str, amount: int) -> OutcomeCount:
     return OutcomeCount("bill", outcome, "", TODAY, amount, [])
 
@@ -43,6 +47,19 @@ def test_one_percent_wrong_is_a_discrepancy_and_more_is_a_reason_to_roll_back() 
 def test_one_lost_of_many_millions_is_never_rounded_to_clean() -> None:
     found = reconciliation([bills("billed", 10**9), bills("missing", 1), offenders("missing", 1)])
     assert found.verdict == "discrepancy"
+
+
+def test_an_event_of_a_million_that_was_not_delivered_is_a_discrepancy_however_few_the_bills() -> (
+    None
+):
+    found = reconciliation([events(10**6), bills("billed", 100), offenders("undelivered", 1)])
+    assert (found.loss_percent, found.verdict) == (0.0001, "discrepancy")
+
+
+def test_what_is_lost_is_the_larger_of_the_bills_and_the_events() -> None:
+    lost = [bills("missing", 1), offenders("missing", 1), offenders("undelivered", 3)]
+    assert reconciliation([events(100), bills("billed", 99), *lost]).loss_percent == 3
+    assert reconciliation([events(1000), bills("billed", 99), *lost]).loss_percent == 1
 
 
 def test_waits_are_no_offence_and_are_named() -> None:
