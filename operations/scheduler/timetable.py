@@ -38,8 +38,9 @@ class Outcome:
 class Task:
     """Something to be done again and again.
 
-    `first_seconds` after the start at the earliest; `retry_seconds` after a run that failed, or found
-    something alarming: a repair shows soon. It is overdue if none succeeded for `limit_seconds`.
+    `first_seconds` after the start at the earliest; `retry_seconds` after a run that failed, or
+    that found something alarming: a repair shows soon. It is overdue if none succeeded for
+    `limit_seconds`.
     """
 
     name: str
