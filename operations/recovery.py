@@ -3,31 +3,12 @@
 from collections.abc import Callable
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
-from operations.replay.sending import EVENT_COLUMNS, send_events
+from operations.replay.sending import in_commit_order, send_events
 
 _ROWS_AT_ONCE = 1_000
-
-# In the order of their commits where the server notes when they were, else of their inserts: so
-# that the first deliveries of an aggregate's events keep it.
-_UNDELIVERED = sql.SQL(
-    """
-    SELECT {columns}
-    FROM (
-        SELECT
-            undelivered.*,
-            CASE WHEN current_setting('track_commit_timestamp') = 'on'
-                THEN pg_xact_commit_timestamp(written.xmin)
-            END AS committed_at
-        FROM undelivered_events AS undelivered
-        JOIN domain_events AS written USING (id, created_at)
-    ) AS undelivered
-    -- What was committed before the server began to note it comes first.
-    ORDER BY committed_at NULLS FIRST, created_at, id
-    """
-).format(columns=sql.SQL(EVENT_COLUMNS))
+_UNDELIVERED = in_commit_order("SELECT * FROM undelivered_events")
 
 
 def make_publication(database_url: str, publication_sql: str) -> None:

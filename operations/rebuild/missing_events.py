@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from operations.rebuild.cluster import Cluster
 from operations.rebuild.reading import read_to_end
 from operations.reconcile.positions import Offsets
-from operations.replay.sending import EVENT_COLUMNS
+from operations.replay.sending import in_commit_order
 from schemas.topics import EVENTS_SESSION
 
 _REPORT_EVERY = 1_000
@@ -29,14 +29,14 @@ _FORGET_RECEIPTS = """
       AND receipt.published_at < %(until)s
       AND NOT EXISTS (SELECT FROM in_kafka WHERE in_kafka.event_id = receipt.event_id::text)
 """
-# In the order of their creation: what comes for the first time keeps its order so.
-_NOT_IN_KAFKA = f"""
-    SELECT {EVENT_COLUMNS}
+_NOT_IN_KAFKA = in_commit_order(
+    """
+    SELECT *
     FROM recorded_events AS recorded
     WHERE aggregate_type = 'session'
       AND NOT EXISTS (SELECT FROM in_kafka WHERE in_kafka.event_id = recorded.id::text)
-    ORDER BY created_at, id
-"""  # noqa: S608 - a constant of ours
+    """
+)
 
 Report = Callable[[int, int], None]
 """Told how much is done of how much."""
@@ -46,7 +46,7 @@ Report = Callable[[int, int], None]
 def events_not_in_kafka(
     connection: psycopg.Connection[Any], cluster: Cluster, report: Report
 ) -> Iterator[Iterator[dict[str, Any]]]:
-    """Give the recorded events of sessions that are not in their topic, in order.
+    """Give the recorded events of sessions that are not in their topic, in commit order.
 
     Their topic is read to its end, as receipts tell where an event lay, but not whether it still
     does. Receipts of these events that name a place in it are forgotten: they prove nothing. Until

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from operations.actions import record_action
@@ -21,15 +20,12 @@ from operations.reconcile.positions import KafkaPositions
 from operations.reconcile.reconciling import database, examine
 from operations.reconcile.report import Reconciliation
 from operations.reconcile.settings import ReconcileSettings
-from operations.replay.sending import EVENT_COLUMNS, send_events
+from operations.replay.sending import in_commit_order, send_events
 from operations.settings import Settings
 
 REPLAYED_BY = "reconcile"
 _EVENTS_AT_ONCE = 1_000
-# In the order of their commits, as far as that is known: an aggregate's events keep theirs.
-_EVENTS = sql.SQL(
-    "SELECT {columns} FROM recorded_events WHERE id = ANY(%s::uuid[]) ORDER BY created_at, id"
-).format(columns=sql.SQL(EVENT_COLUMNS))
+_EVENTS = in_commit_order("SELECT * FROM recorded_events WHERE id = ANY(%s::uuid[])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def repair_now(
         )
         # Recorded before: what is sent can not be taken back.
         _record(connection, actor, found, events)
-        sent = send_events(servers, _rows(connection, sorted(events)), REPLAYED_BY)
+        sent = send_events(servers, events_to_send(connection, sorted(events)), REPLAYED_BY)
         after = examine(connection, positions, patience, (since, until))
         return Repair(found, sent, after.found)
 
@@ -87,7 +83,10 @@ def _record(
     )
 
 
-def _rows(connection: psycopg.Connection, events: Sequence[UUID]) -> Iterator[dict[str, Any]]:
+def events_to_send(
+    connection: psycopg.Connection, events: Sequence[UUID]
+) -> Iterator[dict[str, Any]]:
+    """Yield recorded events as the sender takes them, an aggregate's in the order of commits."""
     with (
         connection.transaction(),
         connection.cursor(name="to_send_again", row_factory=dict_row) as rows,

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from psycopg import sql
 
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
@@ -27,6 +28,24 @@ EVENT_COLUMNS = """
 """
 """What a row of domain_events, recorded_events or undelivered_events must give to be sent. The
 payload as text: the bytes that Debezium reads from the log are the same."""
+# PostgreSQL notes the time of a commit by the transaction that wrote the row: one that has left for
+# the archive has none, nor has one that was committed before the server began to note it. Both are
+# older than the rest.
+_IN_COMMIT_ORDER = sql.SQL(
+    """
+    SELECT {columns}
+    FROM (
+        SELECT
+            chosen.*,
+            CASE WHEN current_setting('track_commit_timestamp') = 'on'
+                THEN pg_xact_commit_timestamp(written.xmin)
+            END AS committed_at
+        FROM ({chosen}) AS chosen
+        LEFT JOIN domain_events AS written USING (id, created_at)
+    ) AS placed
+    ORDER BY committed_at NULLS FIRST, created_at, id
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,16 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+
+
+def in_commit_order(chosen: LiteralString) -> sql.Composed:
+    """Return the query for the EVENT_COLUMNS of chosen events, in the order to send them in.
+
+    In the order of their commits where the server notes when they were, else of their inserts: so
+    that the first deliveries of an aggregate's events keep it. chosen: a query for whole rows of
+    domain_events, recorded_events or undelivered_events.
+    """
+    return _IN_COMMIT_ORDER.format(columns=sql.SQL(EVENT_COLUMNS), chosen=sql.SQL(chosen))
 
 
 def event_record(event: Mapping[str, Any]) -> Record:
