@@ -97,6 +97,9 @@ class Proxy:
         """Be a good link again; connections that lost bytes are broken, as their hosts would."""
         self._delay_seconds = 0.0
         if self._swallows:
+            # Before, so that no block passes after others of its connection were swallowed; and
+            # after, for the connections that were taken in between and have no server.
+            self._reset_all()
             self._swallows = False
             self._reset_all()
         if self._listener is None:
@@ -150,8 +153,8 @@ class Proxy:
         link = _Link(client, server)
         with self._lock:
             self._links.add(link)
-        if self._listener is None:
-            # Cut while it was being connected.
+        if self._listener is None or (server is None and not self._swallows):
+            # Cut, or healed, while it was being connected.
             self._end(link)
             return
         if server is not None:

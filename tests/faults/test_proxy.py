@@ -1,5 +1,6 @@
 """The proxy does to a connection what it says, and no more."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -109,6 +110,33 @@ def test_a_half_open_link_takes_everything_says_nothing_and_breaks_when_it_heals
             connection.recv(1)
     with client(proxy) as connection:
         assert echoed(connection, b"after") == b"after"
+
+
+def test_what_comes_while_it_heals_does_not_pass_after_what_was_swallowed(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset_all = proxy._reset_all
+
+    def reset_all_late() -> None:
+        time.sleep(0.3)
+        reset_all()
+
+    with client(proxy) as connection:
+        assert echoed(connection, b"before") == b"before"
+        proxy.half_open()
+        connection.sendall(b"swallowed")
+        monkeypatch.setattr(proxy, "_reset_all", reset_all_late)
+        healing = threading.Thread(target=proxy.heal)
+        healing.start()
+        connection.settimeout(0.02)
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while healing.is_alive():
+                connection.sendall(b"after")
+                with contextlib.suppress(TimeoutError):
+                    received += connection.recv(1024)
+        healing.join()
+    assert received == b""
 
 
 def test_a_link_that_forgot_its_connections_swallows_them_for_good_and_takes_the_next(
