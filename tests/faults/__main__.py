@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FAULTS_BY_DEFAULT = 20
 EXIT_VIOLATED = 1
 EXIT_USAGE = 2
+EXIT_ENDED = 128 + signal.SIGTERM
 
 
 def main() -> int:
@@ -38,6 +40,7 @@ def main() -> int:
         minutes=arguments.minutes,
         events_per_second=arguments.rate,
     )
+    signal.signal(signal.SIGTERM, _end)
     _say(f"seed {orders.seed}: repeat with --seed {orders.seed}")
     with fault_stack(fault_layout()) as hosting:
         result = Campaign(orders, hosting, chosen, _say).run()
@@ -62,6 +65,12 @@ def _arguments() -> argparse.Namespace:
 def _chosen(kinds: str) -> Sequence[Fault]:
     beginnings = tuple(kind.strip() for kind in kinds.split(",") if kind.strip())
     return [fault for fault in FAULTS if not beginnings or fault.kind.startswith(beginnings)]
+
+
+def _end(*_: object) -> None:
+    """Leave nothing behind: all that was begun is taken down on the way out, and only once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(EXIT_ENDED)
 
 
 def _say(line: str) -> None:
