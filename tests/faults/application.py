@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from infra.local.layout import project_directory
+from infra.local.supervision import HOME_MARK, PROCESS_MARK
 from tests.faults.driver import Order, kill_switch
 from tests.faults.journal import Journal, WrittenEvent, journal_path
 from tests.faults.lane import MOMENTS, Lane
@@ -33,6 +37,7 @@ OWN_LANE = "campaign"
 RESTART_SECONDS = 0.3
 KILL_SECONDS = 20.0
 STOP_SECONDS = 60.0
+LAST_WORDS = 40
 
 
 @dataclass
@@ -41,7 +46,9 @@ class Application:
 
     `commit`, `hold`, `roll_back` and `refused` are transactions of a fault's own, in this process,
     noted in the journal like all others. Whatever of an event is not of domain_events but seen
-    in Kafka all the same (a poison record with an id) is to be told by `expect_stranger`.
+    in Kafka all the same (a poison record with an id) is to be told by `expect_stranger`, and where
+    a record lies that is to become an exception by `expect_poison`. `failures` says which of its
+    processes ended by themselves: then it did not write what it was told to.
     """
 
     stack: RunningStack
@@ -49,8 +56,12 @@ class Application:
     seed: int
     events_per_second: float
     strangers: set[str] = field(default_factory=set)
+    poison: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
     refused_events: int = 0
     restarts: int = 0
+    begun_at: float = 0.0
+    ended_at: float = 0.0
 
     def __post_init__(self) -> None:
         (self.directory / "journals").mkdir(parents=True, exist_ok=True)
@@ -78,6 +89,7 @@ class Application:
     def start(self) -> None:
         """Set the prices and start writing."""
         self.set_prices(prices())
+        self.begun_at = time.monotonic()
         for process in range(PROCESSES):
             self._processes[process] = self._started(process)
         self._watch.start()
@@ -89,12 +101,22 @@ class Application:
             self._watch.join()
         for process in self._processes.values():
             process.terminate()
-        for process in self._processes.values():
+        for number, process in self._processes.items():
             try:
-                process.wait(STOP_SECONDS)
+                code = process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
+                self.failures.append(f"application process {number} did not stop when asked to")
                 process.kill()
                 process.wait()
+            else:
+                # One that began a moment ago is ended by the signal itself.
+                self._note_end(number, code, 0, -signal.SIGTERM)
+        self.ended_at = time.monotonic()
+
+    @property
+    def lanes(self) -> list[tuple[str, float]]:
+        """Every lane of its processes, with its events a second."""
+        return [lane for process in range(PROCESSES) for lane in self._order.lanes(process)]
 
     def kill(self, moment: str, random: Random) -> str:
         """Let one process die at a moment of lane.MOMENTS; return what was done."""
@@ -123,15 +145,22 @@ class Application:
         """Insert rows and roll them back; return them."""
         return self._carry_out(Transaction(tuple(events), (), False, held_seconds))  # noqa: FBT003
 
-    def interleave(self, first: Sequence[Event], second: Sequence[Event], seconds: float) -> None:
-        """Insert `first`, insert and commit `second`, and commit `first` only after `seconds`."""
-        holder = threading.Thread(
-            target=self.commit, args=(first,), kwargs={"held_seconds": seconds}
-        )
-        holder.start()
-        time.sleep(seconds / 2)
-        self.commit(second)
-        holder.join()
+    def interleave(
+        self,
+        first: Sequence[Event],
+        second: Sequence[Event],
+        seconds: float,
+        pays: Sequence[str] = (),
+    ) -> None:
+        """Insert `first`, insert and commit `second`, and commit `first` only after `seconds`.
+
+        `pays` is payable once both are committed.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            holder = pool.submit(self.commit, first, pays, held_seconds=seconds)
+            time.sleep(seconds / 2)
+            self.commit(second)
+            holder.result()
 
     def refused(self, event: Event) -> str:
         """Insert what the database must refuse; return its words."""
@@ -169,6 +198,10 @@ class Application:
         """Note an id that is in Kafka, or in a receipt, without ever having been committed."""
         self.strangers.add(event_id)
 
+    def expect_poison(self, topic: str, partition: int, offset: int) -> None:
+        """Note where in Kafka a record lies that cannot be read."""
+        self.poison.add(f"{topic}[{partition}]@{offset}")
+
     def _carry_out(self, transaction: Transaction) -> list[WrittenEvent]:
         with self._lock:
             self._own_lanes += 1
@@ -187,6 +220,7 @@ class Application:
         with log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.driver", order, str(process)],
+                env={**os.environ, **self._marks(process)},
                 cwd=project_directory(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -197,6 +231,20 @@ class Application:
     def _keep_running(self) -> None:
         while not self._stopping.wait(RESTART_SECONDS):
             for number, process in list(self._processes.items()):
-                if process.poll() is not None:
+                code = process.poll()
+                if code is not None:
+                    self._note_end(number, code, -signal.SIGKILL)
                     self.restarts += 1
                     self._processes[number] = self._started(number)
+
+    def _marks(self, process: int) -> dict[str, str]:
+        """Return by what a sweep of the stack finds a process, should this one be killed."""
+        home = str(self.stack.layout.home)
+        return {HOME_MARK: home, PROCESS_MARK: f"application-{process}"}
+
+    def _note_end(self, process: int, code: int, *expected: int) -> None:
+        if code not in expected:
+            log = self.directory / f"application-{process}.log"
+            last = " ".join(log.read_text(errors="replace").split()[-LAST_WORDS:])
+            said = f"application process {process} ended with exit code {code}: {last}"
+            self.failures.append(said)

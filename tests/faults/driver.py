@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
 import time
+import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from tests.faults.workload import LONG_LANE, transactions
 LATE_SECONDS_MAX = 30.0
 LONG_LANE_SHARE = 0.02
 """Of the events; a long lane is slow anyway."""
+
+EXIT_BROKEN = 70  # EX_SOFTWARE of sysexits.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,18 @@ def drive(order: Order, process: int, name: str, rate: float, stopping: threadin
             epoch += 1
 
 
+def drive_or_end(
+    order: Order, process: int, name: str, rate: float, stopping: threading.Event
+) -> None:
+    """Carry out one lane's plan; whatever goes wrong ends the process, and is not a silent lane."""
+    try:
+        drive(order, process, name, rate, stopping)
+    except BaseException:  # noqa: BLE001 - nothing after it may be left out
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(EXIT_BROKEN)
+
+
 def _take_up(lane: Lane, path: Path) -> int:
     """Read what an earlier process noted; return the number of the first transaction to do."""
     reader = JournalReader(path, lane.name)
@@ -106,7 +122,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     lanes = [
-        threading.Thread(target=drive, args=(order, process, name, rate, stopping), name=name)
+        threading.Thread(
+            target=drive_or_end, args=(order, process, name, rate, stopping), name=name
+        )
         for name, rate in order.lanes(process)
     ]
     for lane in lanes:

@@ -4,14 +4,18 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
 
+from infra.local.layout import Layout
+from infra.local.sweep import sweep
 from infra.postgres.migrate import OWNER, apply_migrations, bootstrap
+from tests.faults.application import Application
 from tests.faults.campaign import planned
 from tests.faults.catalog import FAULTS
-from tests.faults.driver import Order
+from tests.faults.driver import EXIT_BROKEN, Order
 from tests.faults.evidence import Evidence
 from tests.faults.gathering import gather
 from tests.faults.journal import COMMITTED, Journal, JournalReader
@@ -19,6 +23,7 @@ from tests.faults.lane import MOMENTS, Lane, armed
 from tests.faults.stories import Event, Transaction
 from tests.faults.workload import prices, transactions
 from tests.postgres_server import PostgresServer
+from tests.waiting import wait_until
 
 DATABASE = "faults"
 
@@ -99,6 +104,41 @@ def test_the_database_takes_the_plan_and_holds_exactly_what_the_journal_says(
     assert evidence.one(differing) == 0
     assert evidence.one("SELECT count(*) FROM journal WHERE outcome = 'committed'") > 400
     assert evidence.one("SELECT count(*) FROM journal WHERE outcome = 'rolled back'") > 0
+
+
+class Elsewhere:
+    """As much of a stack as an application asks of: where its database is, and where it lies."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self.url = url
+        self.layout = Layout(home, 0)
+
+    def address(self, _: str) -> str:
+        return self.url
+
+
+def application(url: str, home: Path) -> Application:
+    return Application(cast("Any", Elsewhere(url, home)), home, 1, 100.0)
+
+
+def test_a_lane_that_breaks_ends_its_process_and_is_told(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    broken = application(postgres_server.admin_url, tmp_path)  # it has no table of events
+    broken._processes[0] = broken._started(0)
+    broken._watch.start()
+    wait_until("its end is told", lambda: broken.failures, bool)
+    broken.stop()
+    assert f"application process 0 ended with exit code {EXIT_BROKEN}: " in broken.failures[0]
+    assert "domain_events" in broken.failures[0]
+
+
+def test_a_process_that_nobody_stopped_is_swept_away_with_the_stack(tmp_path: Path) -> None:
+    left_behind = application("postgresql://127.0.0.1:1/nowhere", tmp_path)._started(0)
+    log = tmp_path / "application-0.log"
+    wait_until("it is at work", log.exists, bool)
+    assert sweep(Layout(tmp_path, 0)) == ["application-0"]
+    assert left_behind.wait(10) is not None
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
