@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from tests.faults.journal import COMMITTED, JournalReader, journal_readers
+from tests.faults.rules import COMPLETED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.evidence import Evidence
-    from tests.faults.journal import Attempt
+    from tests.faults.journal import Attempt, WrittenEvent
 
 LOOK_SECONDS = 0.5
+OTHERS_SECONDS = 10.0
 ASKED_AT_ONCE = 5_000
 RECEIVED = "SELECT event_id::text FROM domain_event_deliveries WHERE event_id = ANY(%s::uuid[])"
 # xmin, so that a row that was changed and changed back shows.
@@ -80,15 +83,24 @@ class Backlog(threading.Thread):
         self._evidence = evidence
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._events: set[str] = set()
-        self._subjects: set[str] = set()
+        # Each with when it was committed.
+        self._events: dict[str, float] = {}
+        self._subjects: dict[str, float] = {}
+        # Nobody waits for these, since they contradict themselves or miss something; but some are
+        # billed all the same, and no row may change unseen.
+        self._others: set[str] = set()
+        self._others_at = time.monotonic()
         self._connection: psycopg.Connection | None = None
         self.committed = 0
+        self.last_commits: dict[str, float] = {}
 
     def run(self) -> None:
         """Look until told to stop; while PostgreSQL is away there is nothing to see."""
         while not self._stopping.wait(LOOK_SECONDS):
             self.look()
+            if time.monotonic() - self._others_at > OTHERS_SECONDS:
+                self._look_at_others()
+        self._look_at_others()
         self._disconnect()
 
     def stop(self) -> None:
@@ -105,7 +117,14 @@ class Backlog(threading.Thread):
     def still(self, waiting: Waiting) -> Waiting:
         """Return what of an earlier backlog waits still, by the last look."""
         with self._lock:
-            return Waiting(waiting.events & self._events, waiting.subjects & self._subjects)
+            events, subjects = self._events.keys(), self._subjects.keys()
+            return Waiting(waiting.events & events, waiting.subjects & subjects)
+
+    def oldest_seconds(self) -> float:
+        """Return for how long the oldest of what waits has been waiting."""
+        now = time.monotonic()
+        with self._lock:
+            return now - min((*self._events.values(), *self._subjects.values()), default=now)
 
     def look(self) -> None:
         """Read the journals, the receipts and the ledger once."""
@@ -119,15 +138,33 @@ class Backlog(threading.Thread):
             self._disconnect()
             return
         with self._lock:
-            self._events.difference_update(received)
-            self._subjects -= posted
+            for event_id in received:
+                del self._events[event_id]
+            for subject in posted:
+                self._subjects.pop(subject, None)
+            self._others -= posted
+
+    def _look_at_others(self) -> None:
+        with self._lock:
+            others = list(self._others)
+        try:
+            posted = self._posted(others)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self._disconnect()
+            return
+        with self._lock:
+            self._others -= posted
+        self._others_at = time.monotonic()
 
     def _take_journals(self) -> None:
         for attempt in self._tail.settled():
-            if attempt.outcome == COMMITTED:
+            if attempt.outcome == COMMITTED and attempt.ended_at is not None:
+                since = attempt.ended_at
                 self.committed += len(attempt.events)
-                self._events.update(event.id for event in attempt.events)
-                self._subjects.update(attempt.pays)
+                self.last_commits[attempt.lane] = since
+                self._events |= dict.fromkeys((event.id for event in attempt.events), since)
+                self._subjects |= dict.fromkeys(attempt.pays, since)
+                self._others.update(_billable(attempt.events))
 
     def _received(self, events: list[str]) -> set[str]:
         found: set[str] = set()
@@ -164,3 +201,14 @@ class Backlog(threading.Thread):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _billable(events: list[WrittenEvent]) -> set[str]:
+    """Return the subjects of completions: whatever is ever billed is among them."""
+    payloads = [event.payload for event in events if event.event_type == COMPLETED]
+    return {
+        f"package/{payload['servicePackageId']}"
+        if payload.get("servicePackageId")
+        else f"session/{payload['sessionId']}"
+        for payload in payloads
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +26,6 @@ ENTRIES = """
 """
 OF_RECORDS = ("undecodable", "unknown_event_type", "unprocessable")
 """Exceptions of records that are nobody's event; their subject is a position in Kafka."""
-
-POSITION_IN_BILLING = re.compile(r"billing\.[a-z-]+\[\d+\]@\d+")
-"""Poison there is nobody's fact: a bill that was lost with it would be missing itself."""
-
-POSITIONS_OF_STRANGERS = """
-    SELECT topic || '[' || partition || ']@' || position FROM deliveries
-    WHERE id NOT IN (SELECT id FROM journal WHERE outcome = 'committed')
-"""
 
 
 def expected_bills(evidence: Evidence) -> tuple[Expectation, PriceList]:
@@ -120,7 +111,7 @@ def _exceptions(evidence: Evidence, expected: Expectation, prices: PriceList) ->
         for bill in expected.bills.values()
         if prices.price(bill) is None
     }
-    strangers = {position for (position,) in evidence.rows(POSITIONS_OF_STRANGERS)}
+    poison = {position for (position,) in evidence.rows("SELECT position FROM poison")}
     contested = {subject.partition("/")[2] for subject in expected.contested}
     for reason, subject, source_event_id in evidence.rows(
         "SELECT reason, subject, source_event_id FROM exceptions "
@@ -129,9 +120,7 @@ def _exceptions(evidence: Evidence, expected: Expectation, prices: PriceList) ->
         complaint = (reason, subject, source_event_id)
         if complaint in unseen:
             unseen.remove(complaint)
-        elif reason in OF_RECORDS and (
-            subject in strangers or POSITION_IN_BILLING.fullmatch(subject)
-        ):
+        elif reason in OF_RECORDS and subject in poison:
             continue
         elif reason != "ledger_conflict" or subject not in contested:
             yield f"there is an open exception {reason} of {subject} that nothing calls for"

@@ -14,10 +14,12 @@ from tests.faults.application import Application
 from tests.faults.backlog import Backlog
 from tests.faults.evidence import Evidence
 from tests.faults.gathering import gather
-from tests.faults.invariants import RECOVERY_SECONDS_MAX, check
+from tests.faults.invariants import check
 from tests.faults.kafka_evidence import KafkaReader
 from tests.faults.monitor import Monitor
-from tests.faults.site import GROUPS, Outcome, Site
+from tests.faults.recovery import RECOVERY_SECONDS_MAX
+from tests.faults.settling import LOOK_SECONDS, Settling
+from tests.faults.site import END, GROUPS, Outcome, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +29,8 @@ if TYPE_CHECKING:
 
 WARM_UP_SECONDS = 2.0
 BETWEEN_SECONDS = (0.2, 1.5)
-PATIENCE_SECONDS = 300.0
-"""After so long a backlog is not waited for any more, and the campaign is over."""
-
-GREEN_SECONDS = 180.0
 RETRIES_SECONDS = 20.0  # 2 + 4 + 8, and the retrying itself
 KAFKA_SECONDS = 120.0
-LOOK_SECONDS = 0.1
 EVIDENCE_FILE = "evidence.sqlite"
 
 
@@ -63,6 +60,23 @@ class Result:
         return not any(self.violations.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a fault began, stood, was being repaired, and was over."""
+
+    begun_at: float
+    struck_at: float | None
+    repair_at: float | None
+    ended_at: float
+
+    @property
+    def row(self) -> tuple[float, float, float, float]:
+        """As the evidence holds them: a fault that needs no preparation stands when it begins."""
+        struck_at = self.begun_at if self.struck_at is None else self.struck_at
+        repair_at = self.ended_at if self.repair_at is None else self.repair_at
+        return (self.begun_at, struck_at, repair_at, self.ended_at)
+
+
 def planned(seed: int, faults: Sequence[Fault]) -> Iterator[Fault]:
     """Yield faults without end: first one of each group, and all kinds before any comes again."""
     random = Random(f"{seed}/faults")
@@ -79,6 +93,18 @@ def planned(seed: int, faults: Sequence[Fault]) -> Iterator[Fault]:
         yield from random.sample(faults, len(faults))
 
 
+@dataclass(frozen=True, slots=True)
+class _EndOfRun:
+    """No fault, but its backlog is to go as that of any other."""
+
+    kind: str = END
+    group: str = END
+    repair: bool = False
+
+    def run(self, site: Site) -> Outcome:
+        raise NotImplementedError
+
+
 @dataclass(slots=True)
 class Campaign:
     """Carries out orders on a stack that is up."""
@@ -91,7 +117,7 @@ class Campaign:
     application: Application = field(init=False)
     backlog: Backlog = field(init=False)
     reader: KafkaReader = field(init=False)
-    monitor: Monitor = field(init=False)
+    settling: Settling = field(init=False)
     committed: int = 0
 
     def __post_init__(self) -> None:
@@ -116,13 +142,14 @@ class Campaign:
         """Do something while the backlog is kept and the status sampled."""
         url = self.hosting.stack.address("admin_database_url")
         self.backlog = Backlog(url, self.application.journals, self.evidence)
-        self.monitor = Monitor(self.hosting.stack, self.backlog, self.evidence)
+        monitor = Monitor(self.hosting.stack, self.backlog, self.evidence)
+        self.settling = Settling(self.backlog, monitor, self.evidence, self.say)
         self.backlog.start()
-        self.monitor.start()
+        monitor.start()
         try:
             what()
         finally:
-            self.monitor.stop()
+            monitor.stop()
             self.backlog.stop()
 
     def evidence_anew(self) -> Evidence:
@@ -130,7 +157,7 @@ class Campaign:
 
         Of Kafka, events.user alone: of the others a fault may have removed what was read before.
         """
-        anew = self.evidence.copy(("deliveries", "ledger_seen", "samples", "faults"))
+        anew = self.evidence.copy(("deliveries", "ledger_seen", "samples", "faults", "lanes"))
         anew.change("DELETE FROM deliveries WHERE topic = 'events.user'")
         reader = KafkaReader(self.hosting.stack.address("kafka_bootstrap_servers"), anew)
         reader.start()
@@ -144,25 +171,39 @@ class Campaign:
             self._carry_out_faults(begun_at)
         finally:
             self.application.stop()
-        if self._recovered(PATIENCE_SECONDS) is None:
-            self.say("The backlog does not go; the evidence is taken as it is.")
+        self._close()
         self._wait_for_retries()
         self.committed = self.backlog.committed
+
+    def _close(self) -> None:
+        """Wait for the last backlog, and hold it to the limit of every other."""
+        application = self.application
+        wrote = (application.begun_at, application.ended_at)
+        self.evidence.insert("lanes", [(*lane, *wrote) for lane in application.lanes])
+        number = 1 + int(self.evidence.one("SELECT count(*) FROM faults"))
+        times = Times(application.ended_at, None, None, application.ended_at)
+        self._settle(number, _EndOfRun(), times, Outcome("what waited when nobody wrote any more"))
 
     def _read_all(self, reader: KafkaReader, evidence: Evidence) -> None:
         reader.finish(KAFKA_SECONDS)
         evidence.insert("strangers", [(each,) for each in self.application.strangers])
+        evidence.insert("poison", [(each,) for each in self.application.poison])
+        evidence.insert("failures", [(each,) for each in self.application.failures])
         url = self.hosting.stack.address("admin_database_url")
         gather(url, self.application.journals, evidence)
 
     def _carry_out_faults(self, begun_at: float) -> None:
         minutes, count = self.orders.minutes or 0, self.orders.faults or 0
+        last_begun_at = time.monotonic()
         for number, fault in enumerate(planned(self.orders.seed, self.faults), start=1):
             if number > count and time.monotonic() - begun_at >= minutes * 60:
-                return
+                break
+            last_begun_at = time.monotonic()
             if not self.carry_out(number, fault):
                 self.say("The backlog does not go any more: the campaign ends here.")
-                return
+                break
+        names = {name for name, _ in self.application.lanes}
+        self.settling.wait_for_lanes(names, last_begun_at)
 
     def carry_out(self, number: int, fault: Fault) -> bool:
         """Carry out one fault and wait until it is over; return whether that came."""
@@ -183,43 +224,21 @@ class Campaign:
         except Exception as failure:  # noqa: BLE001 - the next fault is to be tried all the same
             error = f"{type(failure).__name__}: {failure}"
             self.say(traceback.format_exc())
-        ended_at = time.monotonic()
-        recovered_at = self._recovered(PATIENCE_SECONDS)
-        green_at = self._green(ended_at, GREEN_SECONDS)
+        times = Times(begun_at, site.struck_at, site.repair_at, time.monotonic())
+        return self._settle(number, fault, times, outcome, error)
+
+    def _settle(
+        self, number: int, fault: Fault, times: Times, outcome: Outcome, error: str | None = None
+    ) -> bool:
+        recovered_at, green_at = self.settling.settle(times.ended_at)
         row = (
-            *(number, fault.kind, fault.group, fault.repair, begun_at, ended_at, recovered_at),
-            *(green_at, outcome.detail, outcome.exempt, outcome.loud, outcome.red, error),
+            *(number, fault.kind, fault.group, fault.repair, *times.row, recovered_at, green_at),
+            *(outcome.detail, outcome.exempt, outcome.loud, outcome.silent, outcome.stands_still),
+            *(outcome.red, error),
         )
         self.evidence.insert("faults", [row])
-        self.say(_line(number, fault, outcome, ended_at - begun_at, ended_at, recovered_at))
+        self.say(_line(number, fault, outcome, times, recovered_at))
         return recovered_at is not None
-
-    def _recovered(self, seconds: float) -> float | None:
-        """Return when everything that was committed by now was through; None if it never was."""
-        waiting = self.backlog.waiting()
-        deadline = time.monotonic() + seconds
-        while waiting := self.backlog.still(waiting):
-            if time.monotonic() > deadline:
-                self.say(
-                    f"{len(waiting.events)} events and {len(waiting.subjects)} bills wait, "
-                    f"of them {sorted(waiting.events)[:3]} and {sorted(waiting.subjects)[:3]}"
-                )
-                return None
-            time.sleep(LOOK_SECONDS)
-        return time.monotonic()
-
-    def _green(self, since: float, seconds: float) -> float | None:
-        """Return when the status was first seen green after `since`; None if it never was."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            seen = self.evidence.one(
-                "SELECT min(at) FROM samples WHERE at >= ? AND unhealthy = ''", since
-            )
-            if seen is not None:
-                return float(seen)
-            time.sleep(LOOK_SECONDS)
-        self.say(f"not green: {', '.join(self.monitor.unhealthy)}")
-        return None
 
     def _wait_for_retries(self) -> None:
         url = self.hosting.stack.address("admin_database_url")
@@ -235,17 +254,14 @@ class Campaign:
 
 
 def _line(
-    number: int,
-    fault: Fault,
-    outcome: Outcome,
-    lasted_seconds: float,
-    ended_at: float,
-    recovered_at: float | None,
+    number: int, fault: Fault, outcome: Outcome, times: Times, recovered_at: float | None
 ) -> str:
     if recovered_at is None:
         end = "never recovered"
     else:
-        end = f"recovered after {recovered_at - ended_at:.1f} s"
-        if recovered_at - ended_at > RECOVERY_SECONDS_MAX and not outcome.exempt:
+        recovery_seconds = recovered_at - times.ended_at
+        end = f"recovered after {recovery_seconds:.1f} s"
+        if recovery_seconds > RECOVERY_SECONDS_MAX and not outcome.exempt:
             end += ", too late"
+    lasted_seconds = times.ended_at - times.begun_at
     return f"{number:4} {fault.kind}: {outcome.detail}; {lasted_seconds:.1f} s, {end}"

@@ -28,6 +28,7 @@ CREATE TABLE deliveries (
     event_type TEXT NOT NULL,
     digest TEXT NOT NULL,
     replayed INTEGER NOT NULL,
+    read_at REAL NOT NULL, -- by the suite, soon after it was there
     PRIMARY KEY (topic, partition, position)
 ) WITHOUT ROWID;
 CREATE TABLE receipts (
@@ -69,10 +70,12 @@ CREATE TABLE prices (
     effective_from TEXT NOT NULL
 );
 CREATE TABLE samples (
-    at REAL NOT NULL,
+    at REAL NOT NULL, -- when the look began
+    ended_at REAL NOT NULL,
     unhealthy TEXT NOT NULL, -- names of processes, '' when the status was green
     undelivered INTEGER NOT NULL,
     unbilled INTEGER NOT NULL,
+    oldest_seconds REAL NOT NULL, -- for how long the oldest of both had been waiting
     slot TEXT NOT NULL -- its wal_status, 'missing', or 'unknown' while PostgreSQL did not answer
 );
 CREATE TABLE faults (
@@ -81,16 +84,28 @@ CREATE TABLE faults (
     fault_group TEXT NOT NULL,
     repair INTEGER NOT NULL,
     begun_at REAL NOT NULL,
+    struck_at REAL NOT NULL, -- when it stood, and what the suite did to bring it about was over
+    repair_at REAL NOT NULL, -- when its repair began; ended_at where it needs none
     ended_at REAL NOT NULL, -- when the fault, and its repair, were over
-    recovered_at REAL, -- when nothing committed by then waited any more
+    recovered_at REAL, -- when nothing that was committed until the status was green waited any more
     green_at REAL, -- when the status was green again
     detail TEXT NOT NULL,
     exempt INTEGER NOT NULL,
     loud TEXT,
+    silent TEXT, -- who went on from a position that was lost
+    stands_still INTEGER NOT NULL, -- nothing committed after it may come before its repair
     red INTEGER,
     error TEXT
 );
+CREATE TABLE lanes (
+    name TEXT PRIMARY KEY,
+    events_per_second REAL NOT NULL, -- as it was told to write
+    begun_at REAL NOT NULL,
+    ended_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE failures (what TEXT NOT NULL); -- of the suite's own processes
 CREATE TABLE strangers (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE poison (position TEXT PRIMARY KEY) WITHOUT ROWID; -- as an exception names it
 CREATE INDEX journal_aggregate ON journal (aggregate_type, aggregate_id, id);
 CREATE INDEX deliveries_id ON deliveries (id);
 CREATE INDEX receipts_id ON receipts (id);

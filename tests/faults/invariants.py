@@ -9,18 +9,42 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tests.faults.bills import bills_are_exact, expected_bills, sums_are_exact
+from tests.faults.completeness import (
+    every_fault_was_carried_out,
+    the_application_wrote,
+    the_run_was_watched,
+)
 from tests.faults.monitor import MISSING
+from tests.faults.recovery import (
+    BLIND_SECONDS_MAX,
+    backlogs_go_soon,
+    backlogs_were_red,
+    long_faults_were_red,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.faults.evidence import Evidence
 
-RECOVERY_SECONDS_MAX = 60.0
-BLIND_SECONDS_MAX = 15.0
-"""So long may a lost slot go unnoticed by the status: several looks of whoever watches it."""
-
 SENTENCES_MAX = 20
+NOTICED_SECONDS = 15.0
+"""What was committed so shortly before a loss may have been lost with it."""
+
+SENT_AGAIN_ONLY = """
+    SELECT id, aggregate_type, aggregate_id FROM journal AS j
+    WHERE outcome = 'committed'
+    AND id IN (SELECT id FROM deliveries GROUP BY id HAVING min(replayed) = 1)
+    AND NOT EXISTS (
+        SELECT 1 FROM faults AS f WHERE f.fault_group = 'loss'
+        AND j.ended_at >= f.begun_at - ? AND j.begun_at <= f.ended_at)
+"""
+DELIVERED_UNREPAIRED = """
+    SELECT f.number, f.kind, count(DISTINCT j.id), min(j.id) FROM faults AS f
+    JOIN journal AS j ON j.outcome = 'committed' AND j.begun_at BETWEEN f.struck_at AND f.repair_at
+    JOIN deliveries AS d ON d.id = j.id AND d.read_at < f.repair_at AND NOT d.replayed
+    WHERE f.stands_still GROUP BY f.number
+"""
 
 
 def every_committed_event_reaches_kafka(evidence: Evidence) -> Iterator[str]:
@@ -42,6 +66,11 @@ def every_committed_event_reaches_kafka(evidence: Evidence) -> Iterator[str]:
         "OR d.event_type <> j.event_type OR d.digest <> j.digest"
     ):
         yield f"event {event_id} lies at {topic}[{partition}]@{position} as another than it was"
+    for event_id, kind, aggregate_id in evidence.rows(SENT_AGAIN_ONLY, NOTICED_SECONDS):
+        yield (
+            f"event {event_id} of {kind} {aggregate_id} came only because somebody sent it again, "
+            "and no position was lost"
+        )
 
 
 def everything_payable_is_billed_once_and_exactly(evidence: Evidence) -> Iterator[str]:
@@ -126,23 +155,10 @@ def ledger_rows_never_change(evidence: Evidence) -> Iterator[str]:
 
 
 def the_backlog_goes_soon_and_the_status_was_red(evidence: Evidence) -> Iterator[str]:
-    """I6: everything committed by a fault's end is through within a minute; meanwhile: red."""
-    for number, kind, ended_at, recovered_at, green_at, exempt in evidence.rows(
-        "SELECT number, kind, ended_at, recovered_at, green_at, exempt FROM faults"
-    ):
-        fault = f"fault {number}, {kind}"
-        if recovered_at is None:
-            yield f"{fault}: the backlog never went"
-        elif recovered_at - ended_at > RECOVERY_SECONDS_MAX and not exempt:
-            yield f"{fault}: the backlog was gone only after {recovered_at - ended_at:.1f} s"
-        if green_at is None:
-            yield f"{fault}: the status was never green again"
-    for number, kind in evidence.rows(
-        "SELECT number, kind FROM faults WHERE red = 1 AND NOT EXISTS ("
-        "SELECT 1 FROM samples WHERE at BETWEEN begun_at AND coalesce(green_at, ended_at) "
-        "AND unhealthy <> '')"
-    ):
-        yield f"fault {number}, {kind}: it lasted, and the status was green all the while"
+    """I6: everything committed until a fault is over is through within a minute; meanwhile: red."""
+    yield from backlogs_go_soon(evidence)
+    yield from long_faults_were_red(evidence)
+    yield from backlogs_were_red(evidence)
 
 
 def a_position_that_cannot_be_trusted_is_said_aloud(evidence: Evidence) -> Iterator[str]:
@@ -152,6 +168,15 @@ def a_position_that_cannot_be_trusted_is_said_aloud(evidence: Evidence) -> Itera
         "AND error IS NULL AND trim(coalesce(loud, '')) = ''"
     ):
         yield f"fault {number}, {kind}: the position was lost, and nobody said so"
+    for number, kind, silent in evidence.rows(
+        "SELECT number, kind, silent FROM faults WHERE silent IS NOT NULL"
+    ):
+        yield f"fault {number}, {kind}: the position was lost, and {silent} went on without a word"
+    for number, kind, events, event_id in evidence.rows(DELIVERED_UNREPAIRED):
+        yield (
+            f"fault {number}, {kind}: {events} events committed after the loss were delivered "
+            f"before the repair, {event_id} for one: somebody made the position anew, and silently"
+        )
     lost_since: float | None = None
     told = False
     for at, slot, unhealthy in evidence.rows("SELECT at, slot, unhealthy FROM samples ORDER BY at"):
@@ -167,12 +192,11 @@ def a_position_that_cannot_be_trusted_is_said_aloud(evidence: Evidence) -> Itera
             yield f"the slot is {slot} for {at - lost_since:.0f} s, and the status is green"
 
 
-def every_fault_was_carried_out(evidence: Evidence) -> Iterator[str]:
-    """Not an invariant of the product: a fault that did not happen proves nothing."""
-    for number, kind, error in evidence.rows(
-        "SELECT number, kind, error FROM faults WHERE error IS NOT NULL"
-    ):
-        yield f"fault {number}, {kind}, failed: {error}"
+def the_evidence_is_all_there(evidence: Evidence) -> Iterator[str]:
+    """Not an invariant of the product: what did not happen, or was not seen, proves nothing."""
+    yield from every_fault_was_carried_out(evidence)
+    yield from the_application_wrote(evidence)
+    yield from the_run_was_watched(evidence)
 
 
 INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
@@ -183,7 +207,7 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "I5": ledger_rows_never_change,
     "I6": the_backlog_goes_soon_and_the_status_was_red,
     "I7": a_position_that_cannot_be_trusted_is_said_aloud,
-    "faults": every_fault_was_carried_out,
+    "faults": the_evidence_is_all_there,
 }
 
 

@@ -114,7 +114,9 @@ class KafkaReader(threading.Thread):
     def _take(self, messages: list[Message]) -> None:
         read = [message for message in messages if message.error() is None]
         if read:
-            self._evidence.insert("deliveries", [_row(message) for message in read], or_do="IGNORE")
+            read_at = time.monotonic()
+            rows = [(*_row(message), read_at) for message in read]
+            self._evidence.insert("deliveries", rows, or_do="IGNORE")
         after = {(message.topic(), message.partition()): message.offset() + 1 for message in read}
         for each in self._partitions:
             each.offset = after.get((each.topic, each.partition), each.offset)

@@ -10,10 +10,13 @@ from tests.faults.bills import expected_bills
 from tests.faults.evidence import Evidence, digest
 from tests.faults.lane import resolved
 from tests.faults.rules import instant
+from tests.faults.site import END
 from tests.faults.workload import prices, transactions
 
 LANE = "short0"
 PARTITION = 0
+LOST_AT, REPAIR_AT = 21.0, 28.0
+"""The position is lost in between: what is committed then comes only afterwards."""
 
 
 def clean_evidence() -> Evidence:
@@ -28,20 +31,37 @@ def clean_evidence() -> Evidence:
         ],
     )
     _write_bills(evidence)
-    evidence.insert(
-        "faults", [(1, "worker: SIGKILL", "worker", 0, 10, 12, 14, 15, "", 0, None, 1, None)]
-    )
-    evidence.insert(
-        "faults", [(2, "loss: slot", "loss", 1, 20, 30, 32, 33, "", 0, "said", 1, None)]
-    )
+    _write_faults(evidence)
+    return evidence
+
+
+def _write_faults(evidence: Evidence) -> None:
+    """A kill, a loss with its repair, and the end of the run; looked at each second."""
+    end = float(evidence.one("SELECT max(ended_at) FROM journal"))
+    events = evidence.one("SELECT count(*) FROM journal WHERE outcome = 'committed'")
+    faults: list[tuple[Any, ...]] = [
+        (
+            *(1, "worker: SIGKILL", "worker", 0, 10, 10, 12, 12, 14, 15),
+            *("", 0, None, None, 0, 1, None),
+        ),
+        (
+            *(2, "loss: slot", "loss", 1, 20, LOST_AT, REPAIR_AT, 30, 32, 33),
+            *("", 0, "said", None, 1, 1, None),
+        ),
+        (
+            *(3, END, END, 0, end, end, end, end, end + 2, end + 1),
+            *("", 0, None, None, 0, None, None),
+        ),
+    ]
+    evidence.insert("faults", faults)
+    evidence.insert("lanes", [(LANE, events / end, 0.0, end)])
     evidence.insert(
         "samples",
         [
-            (at, "connect" if 20 < at < 31 or at == 11 else "", 0, 0, "reserved")
-            for at in range(5, 40)
+            (at, at + 0.2, "connect" if 20 < at < 31 or at == 11 else "", 0, 0, 0.1, "reserved")
+            for at in range(int(end) + 2)
         ],
     )
-    return evidence
 
 
 def _write_events(evidence: Evidence) -> None:
@@ -64,7 +84,9 @@ def _write_events(evidence: Evidence) -> None:
             labels = own
             evidence.insert("domain_events", [(event_id, *what, digest(payload))])
             at = (f"events.{kind}", PARTITION, position)
-            evidence.insert("deliveries", [(*at, event_id, key, event_type, digest(payload), 0)])
+            read_at = REPAIR_AT + 0.5 if LOST_AT <= number <= REPAIR_AT else number + 0.6
+            delivery = (*at, event_id, key, event_type, digest(payload), 0, read_at)
+            evidence.insert("deliveries", [delivery])
             evidence.insert("receipts", [(event_id, *at)])
             position += 1
 

@@ -59,11 +59,10 @@ class Monitor(threading.Thread):
             if not process.healthy and process.name != COMPLAINS_RIGHTLY
         )
         waiting = self._backlog.waiting()
+        counts = (len(waiting.events), len(waiting.subjects), self._backlog.oldest_seconds())
         slot = self._slot()
-        self._evidence.insert(
-            "samples",
-            [(at, ", ".join(unhealthy), len(waiting.events), len(waiting.subjects), slot)],
-        )
+        row = (at, time.monotonic(), ", ".join(unhealthy), *counts, slot)
+        self._evidence.insert("samples", [row])
         self.unhealthy = unhealthy
         self.samples += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +28,8 @@ GROUPS = (
     "clock",
     "input",
 )
+END = "end of run"
+"""What the last row of the faults is called: no fault, but held to the same limit."""
 
 
 @dataclass
@@ -39,6 +42,16 @@ class Site:
     application: Application
     random: random.Random
     log: Callable[[str], None]
+    struck_at: float | None = None
+    repair_at: float | None = None
+
+    def struck(self) -> None:
+        """Note that the fault stands now: what went before was the suite's own doing."""
+        self.struck_at = time.monotonic()
+
+    def repairs(self) -> None:
+        """Note that the repair begins now: what stands still from here on, the repair stopped."""
+        self.repair_at = time.monotonic()
 
 
 @dataclass
@@ -47,13 +60,16 @@ class Outcome:
 
     `detail` names the process, the failpoint, the seconds. `exempt` from I6: the whole local state
     of a worker was deleted. `loud` is what was said where when the position could not be trusted
-    (I7), None for a fault that leaves it whole. `red`: True, the status must have been red while
-    it lasted; None, too short or harmless for that.
+    (I7), None for a fault that leaves it whole; `silent` is who went on all the same.
+    `stands_still`: nothing that is committed after it may be delivered before its repair. `red`:
+    True, the status must have been red while it lasted; None, too short or harmless for that.
     """
 
     detail: str
     exempt: bool = False
     loud: str | None = None
+    silent: str | None = None
+    stands_still: bool = False
     red: bool | None = None
 
 
