@@ -31,6 +31,8 @@ CONNECTOR = "outbox-events"
 PROCESS_SECONDS = 120.0
 HEALTHY_SECONDS = 240.0
 MOVED_SECONDS = 120.0
+# A look at a process that stands still takes 4 s, and another may just have begun.
+SEEN_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 _PAGE_SECONDS = 2.0
 
@@ -116,6 +118,16 @@ def stopped(site: Site, name: str) -> Iterator[int]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def down(site: Site, name: str) -> Iterator[None]:
+    """Take a process down, so that nobody starts it again; it is started at the end."""
+    supervisor(site).stop([name], PROCESS_SECONDS)
+    try:
+        yield
+    finally:
+        supervisor(site).start(name)
 
 
 def go_on(site: Site, name: str) -> None:

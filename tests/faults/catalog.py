@@ -14,6 +14,7 @@ from tests.faults.kinds import (
     postgres,
     prices,
     services,
+    state_loss,
     versions,
     worker,
 )
@@ -30,6 +31,7 @@ FAULTS: list[Fault] = [
     *versions.FAULTS,
     *ledger_writer.FAULTS,
     *loss.FAULTS,
+    *state_loss.FAULTS,
     *prices.FAULTS,
     *clock.FAULTS,
     *bad_input.FAULTS,

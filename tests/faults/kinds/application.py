@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.faults.acting import Act
 from tests.faults.lane import MOMENTS
 from tests.faults.site import Outcome
+from tests.faults.stories import Event, session_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tests.faults.site import Site
 
 _EVENTS_MAX = 20
+_SUBJECTS = 5
 
 
 def _killed(moment: str) -> Callable[[Site], Outcome]:
@@ -33,12 +35,35 @@ def _long_transaction(site: Site) -> Outcome:
 
 
 def _interleaved(site: Site) -> Outcome:
-    """What was inserted first is committed last."""
+    """What was inserted first, of the same sessions and users, is committed last.
+
+    Whoever reads by the time of the insert, or by id, gets it in the wrong order, or not at all.
+    """
     seconds = site.random.uniform(1, 5)
-    first = [site.application.completed(site.random) for _ in range(5)]
-    second = [site.application.completed(site.random) for _ in range(5)]
-    site.application.interleave(first, second, seconds)
-    return Outcome(f"5 events committed within {seconds:.1f} s of 5 that were inserted before")
+    completions = [
+        site.application.completed(site.random, requiredEvaluation=True) for _ in range(_SUBJECTS)
+    ]
+    sessions = [event.aggregate_id for event in completions]
+    evaluations = [
+        session_event("evaluated", {"sessionId": session, "evaluatedAt": "2026-03-01T12:00:00Z"})
+        for session in sessions
+    ]
+    users = [f"{session}-user" for session in sessions]
+    site.application.interleave(
+        [*evaluations, *map(_signup, users)],
+        [*completions, *map(_signup, users)],
+        seconds,
+        [f"session/{session}" for session in sessions],
+    )
+    return Outcome(
+        f"{2 * _SUBJECTS} events committed within {seconds:.1f} s of as many of the same sessions "
+        "and users that were inserted before"
+    )
+
+
+def _signup(user: str) -> Event:
+    payload = {"userId": user, "signedUpAt": "2026-03-01T12:00:00Z"}
+    return Event("user", user, "user.signup", payload)
 
 
 def _rolled_back(site: Site) -> Outcome:

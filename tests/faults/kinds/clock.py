@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local.owner import cluster_directories
-from tests.faults.acting import Act, pause
+from tests.faults.acting import Act, pause, pid_of
 from tests.faults.programs import changed, with_environment
 from tests.faults.site import Outcome
 
@@ -80,6 +80,8 @@ def jumped(name: str, offset_seconds: int) -> Callable[[Site], Outcome]:
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
         with changed(site, name, with_environment(environment)):
+            maps = Path(f"/proc/{pid_of(site, name)}/maps").read_text()
+            assert _LIBRARY in maps, f"{name} runs without {_LIBRARY}"
             before_seconds = pause(site, 0, 3)
             _set(clock, offset_seconds)
             seconds = pause(site, 4, 10)

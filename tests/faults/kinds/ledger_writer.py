@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -16,6 +16,7 @@ from infra.local.supervision import HOME_MARK, PROCESS_MARK
 from tests.faults.acting import (
     HEALTHY_SECONDS,
     PROCESS_SECONDS,
+    SEEN_SECONDS,
     Act,
     credentials,
     go_on,
@@ -67,7 +68,7 @@ def _killed_in_cycles(site: Site) -> Outcome:
 def _stopped(site: Site) -> Outcome:
     with stopped(site, WRITER) as pid:
         seconds = pause(site, 2, 20)
-    return Outcome(f"pid {pid} stopped for {seconds:.1f} s", red=seconds > 6 or None)
+    return Outcome(f"pid {pid} stopped for {seconds:.1f} s", red=seconds > SEEN_SECONDS or None)
 
 
 def _stopped_in_a_batch(site: Site) -> Outcome:
@@ -75,10 +76,11 @@ def _stopped_in_a_batch(site: Site) -> Outcome:
     site.failpoints.arm(WRITER, POSTED, "stop", skip=site.random.randint(0, _PASSES_MAX))
     try:
         site.failpoints.wait_until_hit(WRITER, POSTED, HIT_SECONDS)
+        site.struck()
         seconds = pause(site, 2, 15)
     finally:
         go_on(site, WRITER)
-    return Outcome(f"stopped at {POSTED!r} for {seconds:.1f} s", red=seconds > 6 or None)
+    return Outcome(f"stopped at {POSTED!r} for {seconds:.1f} s", red=seconds > SEEN_SECONDS or None)
 
 
 @contextlib.contextmanager
@@ -86,7 +88,7 @@ def _second_writer(site: Site) -> Iterator[subprocess.Popen[bytes]]:
     """Run another ledger writer in the same groups, under a name of its own."""
     layout = site.stack.layout
     program = ledger_writer_program(layout, credentials(layout))
-    port = layout.port_base + _SECOND_HEALTH_PORT_OFFSET
+    port = _second_port(site)
     environment = {
         **os.environ,
         **site.failpoints.environment(),
@@ -124,7 +126,11 @@ def _second_writer(site: Site) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def _page(port: int) -> dict[str, object]:
+def _second_port(site: Site) -> int:
+    return site.stack.layout.port_base + _SECOND_HEALTH_PORT_OFFSET
+
+
+def _page(port: int) -> dict[str, Any]:
     try:
         return dict(httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).json())
     except (httpx.HTTPError, ValueError):
@@ -148,7 +154,7 @@ def _two_and_one_stale(site: Site) -> Outcome:
     """One is stopped until the other has all partitions; then it goes on with what it had."""
     with _second_writer(site) as second:
         with stopped(site, WRITER):
-            _wait_for_all_at_second(site)
+            _wait_for_all_payables(SECOND_WRITER, lambda: _page(_second_port(site)))
             seconds = pause(site, 0, 3)
         wait_until(
             "the first has its share again",
@@ -160,11 +166,25 @@ def _two_and_one_stale(site: Site) -> Outcome:
     return Outcome(f"the first stopped until the second had everything for {seconds:.1f} s")
 
 
-def _wait_for_all_at_second(site: Site) -> None:
-    port = site.stack.layout.port_base + _SECOND_HEALTH_PORT_OFFSET
+def _two_and_one_stopped_in_a_batch(site: Site) -> Outcome:
+    """One stops with a batch posted; the other gets the same records, and meets its open rows."""
+    with _second_writer(site) as second:
+        skip = site.random.randint(0, _PASSES_MAX)
+        site.failpoints.arm(SECOND_WRITER, POSTED, "stop", skip=skip)
+        site.failpoints.wait_until_hit(SECOND_WRITER, POSTED, HIT_SECONDS)
+        _wait_for_all_payables(WRITER, lambda: health(site, WRITER))
+        seconds = pause(site, 1, 8)
+        second.send_signal(signal.SIGCONT)
+        pause(site, 0, 3)
+    return Outcome(
+        f"the second stopped at {POSTED!r} until the first had everything for {seconds:.1f} s"
+    )
+
+
+def _wait_for_all_payables(name: str, page: Callable[[], dict[str, Any]]) -> None:
     wait_until(
-        "the second ledger writer has every payables partition",
-        lambda: _page(port),
+        f"{name} has every payables partition",
+        page,
         lambda page: len(_payables(page)) == len(_ALL_PAYABLES),
         HEALTHY_SECONDS,
     )
@@ -173,7 +193,7 @@ def _wait_for_all_at_second(site: Site) -> None:
 _ALL_PAYABLES = {f"billing.payables[{number}]" for number in range(4)}
 
 
-def _payables(page: dict[str, object]) -> set[str]:
+def _payables(page: dict[str, Any]) -> set[str]:
     assigned = page.get("assignment")
     groups = assigned.values() if isinstance(assigned, dict) else ()
     return _ALL_PAYABLES & {partition for group in groups for partition in group or ()}
@@ -196,4 +216,9 @@ FAULTS = (
     Act("ledger-writer: stopped while a batch is posted", WRITER, _stopped_in_a_batch),
     Act("ledger-writer: two at once", WRITER, _two_at_once),
     Act("ledger-writer: two at once, one stale", WRITER, _two_and_one_stale),
+    Act(
+        "ledger-writer: two at once, one stopped in a batch",
+        WRITER,
+        _two_and_one_stopped_in_a_batch,
+    ),
 )

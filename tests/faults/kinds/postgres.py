@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.faults.acting import Act, admin, pause, pid_of, send
+from tests.faults.acting import PROCESS_SECONDS, Act, admin, pause, pid_of, send
 from tests.faults.site import Outcome
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,36 +58,59 @@ def _restart_server(site: Site) -> str:
 
 
 def _end_writers(site: Site) -> str:
-    with admin(site) as connection:
+    return f"{_end(site, _WRITERS)} backends of the ledger writer ended"
+
+
+def _end(site: Site, whose: str) -> int:
+    """End the backends of one kind, waiting until there is one; return how many there were."""
+
+    def end(connection: psycopg.Connection) -> int:
         ended = connection.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_WRITERS}"
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {whose}"
         ).fetchall()
-    return f"{len(ended)} backends of the ledger writer ended"
+        return sum(done for (done,) in ended)
+
+    with admin(site) as connection:
+        return wait_until(
+            "there is a backend to be ended",
+            lambda: end(connection),
+            lambda ended: ended > 0,
+            PROCESS_SECONDS,
+        )
 
 
 def _backend_ended(site: Site) -> Outcome:
     """End one connection, or more, of one of the three that use the server."""
     whose = site.random.choice(sorted(_BACKENDS))
-    with admin(site) as connection:
-        ended = connection.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_BACKENDS[whose]}"
-        ).fetchall()
-    return Outcome(f"{len(ended)} of the {whose} backends ended")
+    return Outcome(f"{_end(site, _BACKENDS[whose])} of the {whose} backends ended")
 
 
 def _backend_killed(site: Site) -> Outcome:
     """SIGKILL of one backend: the server ends all others and recovers as after a crash."""
     whose = site.random.choice(sorted(_BACKENDS))
+    share = site.random.random()
+
+    def kill(connection: psycopg.Connection) -> int | None:
+        rows = connection.execute(
+            f"SELECT pid FROM pg_stat_activity WHERE {_BACKENDS[whose]} ORDER BY pid"
+        ).fetchall()
+        if not rows:
+            return None
+        (pid,) = rows[int(share * len(rows))]
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        return int(pid)
+
     with admin(site) as connection:
-        # Found and killed by the server itself, whoever it runs as.
-        row = connection.execute(
-            f"SELECT pid FROM pg_stat_activity WHERE {_BACKENDS[whose]} ORDER BY random() LIMIT 1"
-        ).fetchone()
-    if row is None:
-        return Outcome(f"the {whose} backends were all gone")
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(row[0], signal.SIGKILL)
-    return Outcome(f"SIGKILL of one of the {whose} backends, pid {row[0]}")
+        pid = wait_until(
+            f"one of the {whose} backends is killed",
+            lambda: kill(connection),
+            lambda pid: pid is not None,
+            PROCESS_SECONDS,
+        )
+    return Outcome(f"SIGKILL of one of the {whose} backends, pid {pid}")
 
 
 def _connections_exhausted(site: Site) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from tests.faults.acting import Act, connect_page, pause, send, stopped, verb
+from tests.faults.acting import SEEN_SECONDS, Act, connect_page, down, pause, send, stopped, verb
 from tests.faults.site import Outcome
 
 if TYPE_CHECKING:
@@ -28,8 +28,22 @@ def _stopped(
     def run(site: Site) -> Outcome:
         with stopped(site, name) as pid:
             seconds = pause(site, shortest_seconds, longest_seconds)
-        # A probe of the status takes up to 2 s, and looks twice a second.
-        return Outcome(f"{name}, pid {pid}, stopped for {seconds:.1f} s", red=seconds > 6 or None)
+        return Outcome(
+            f"{name}, pid {pid}, stopped for {seconds:.1f} s", red=seconds > SEEN_SECONDS or None
+        )
+
+    return run
+
+
+def _down(name: str) -> Callable[[Site], Outcome]:
+    """Long enough that whoever needs it gives up more than one request."""
+
+    def run(site: Site) -> Outcome:
+        with down(site, name):
+            site.struck()
+            seconds = pause(site, SEEN_SECONDS, 2 * SEEN_SECONDS)
+            site.repairs()
+        return Outcome(f"{name} down for {seconds:.1f} s", red=True)
 
     return run
 
@@ -53,9 +67,12 @@ FAULTS = (
     Act("connect: SIGKILL", "connect", _killed("connect")),
     Act("connect: SIGTERM", "connect", _ended("connect")),
     Act("connect: SIGSTOP, SIGCONT", "connect", _stopped("connect", 2, 20)),
+    Act("connect: down", "connect", _down("connect")),
     Act("connect: configuration PUT", "connect", _configured_again),
     Act("connect: task restarted", "connect", _task_restarted),
     Act("kafka: SIGKILL", "kafka", _killed("kafka")),
     Act("kafka: SIGTERM", "kafka", _ended("kafka")),
     Act("kafka: SIGSTOP, SIGCONT", "kafka", _stopped("kafka", 2, 15)),
+    Act("kafka: down", "kafka", _down("kafka")),
+    Act("postgres: down", "postgres", _down("postgres")),
 )

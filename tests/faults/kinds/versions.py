@@ -9,11 +9,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from infra.local.layout import project_directory
 from tests.faults.acting import HEALTHY_SECONDS, Act, any_worker, pause
+from tests.faults.positions import committed, ends
 from tests.faults.programs import changed, in_directory
 from tests.faults.site import Outcome
 from tests.waiting import wait_until
@@ -26,9 +24,8 @@ if TYPE_CHECKING:
 PACKAGES = ("connectors", "infra", "operations", "producer_app", "schemas", "stream_processors")
 _NEW_FIELD = {"name": "note", "type": ["null", "string"], "default": None, "doc": "New."}
 _SAID = "no schema of this release has the fingerprint"
-_PAYABLES, _GROUP, _PARTITIONS = "billing.payables", "outbox-ledger-payables", 4
+_PAYABLES, _GROUP = "billing.payables", "outbox-ledger-payables"
 _LOUD_SECONDS = 180.0
-_ANSWER_SECONDS = 60.0
 
 
 def next_release(directory: Path, *, writes: bool) -> Path:
@@ -86,13 +83,15 @@ def _premature_writer(site: Site) -> Outcome:
     read_before = log.stat().st_size
     with contextlib.ExitStack() as upgraded:
         with changed(site, name, edit):
+            site.struck()
             said = wait_until(
                 "the ledger writer says that it knows no such version",
                 lambda: _said(log, read_before),
                 lambda line: line is not None,
                 _LOUD_SECONDS,
             )
-            seconds = pause(site, 1, 5)
+            seconds = pause(site, 3, 7)
+            site.repairs()
             upgraded.enter_context(changed(site, "ledger-writer", edit))
         _wait_until_read(site)
     return Outcome(
@@ -111,28 +110,11 @@ def _said(log: Path, read_before: int) -> str | None:
 
 def _wait_until_read(site: Site) -> None:
     """Return once the ledger writer has committed all payables that are there now."""
-    admin = AdminClient({"bootstrap.servers": site.stack.address("kafka_bootstrap_servers")})
-    partitions = [TopicPartition(_PAYABLES, number) for number in range(_PARTITIONS)]
-    ends = {
-        partition.partition: answer.result(_ANSWER_SECONDS).offset
-        for partition, answer in admin.list_offsets(
-            {partition: OffsetSpec.latest() for partition in partitions}, request_timeout=20
-        ).items()
-    }
-
-    def committed() -> dict[int, int]:
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(_GROUP, partitions)], request_timeout=20
-        )
-        return {
-            each.partition: each.offset
-            for each in asked[_GROUP].result(_ANSWER_SECONDS).topic_partitions
-        }
-
+    there = ends(site, _PAYABLES)
     wait_until(
         "the ledger writer has read what the new version wrote",
-        committed,
-        lambda offsets: all(offsets[number] >= end for number, end in ends.items()),
+        lambda: committed(site, _GROUP, _PAYABLES),
+        lambda offsets: all(offsets[number] >= end for number, end in there.items()),
         HEALTHY_SECONDS,
     )
 

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from tests.faults.acting import (
     MOVED_SECONDS,
-    PROCESS_SECONDS,
     Act,
     any_worker,
     assignment,
+    down,
     go_on,
     pause,
     pid_of,
     point_connector_at_proxy,
     send,
     stopped,
-    supervisor,
     verb,
     wait_healthy,
     workers,
@@ -170,12 +169,9 @@ def _state_deleted(site: Site) -> Outcome:
     name = any_worker(site)
     layout = site.stack.layout
     log = layout.log(name)
-    supervisor(site).stop([name], PROCESS_SECONDS)
-    try:
+    with down(site, name):
         shutil.rmtree(layout.state / name)
         read_before = log.stat().st_size
-    finally:
-        supervisor(site).start(name)
     wait_healthy(site, name)
     return Outcome(f"{name} without its local state: {_speed(log, read_before)}", exempt=True)
 
