@@ -25,7 +25,7 @@ from schemas.rfc3339 import format_time
 from schemas.shipped import load_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from schemas.definitions import EventSchema, Json
     from schemas.records import BillingRecord, Event
@@ -175,25 +175,28 @@ class BillingCodec:
         fastavro.schemaless_writer(output, writer, _as_avro(record))
         return output.getvalue()
 
-    def decode(self, data: bytes, record_type: type[R]) -> R:
-        """Return the record that `data` holds, whatever version it was written with.
+    def decode(self, data: bytes, *record_types: type[R]) -> R:
+        """Return the record of one of these types that `data` holds, whatever version wrote it.
 
         Raises Undecodable where it is no such record, UnknownFingerprint where its schema is not
         of this release.
         """
-        expected = _name_of(record_type)
         if len(data) < _HEADER_LENGTH or not data.startswith(_MAGIC):
-            raise Undecodable(f"{expected}: the bytes are not in Avro's single-object encoding")
+            raise Undecodable(
+                f"{_names_of(record_types)}: the bytes are not in Avro's single-object encoding"
+            )
         header = data[2:_HEADER_LENGTH]
         if header not in self._known:
             raise UnknownFingerprint(
-                f"{expected}: no schema of this release has the fingerprint {header.hex()}; "
-                "a newer release wrote it: upgrade this process, it goes on where it stopped",
+                f"{_names_of(record_types)}: no schema of this release has the fingerprint "
+                f"{header.hex()}; a newer release wrote it: upgrade this process, it goes on "
+                "where it stopped",
             )
         name, writer = self._known[header]
-        if name != expected:
-            raise Undecodable(f"{expected}: the bytes hold a {name}")
-        return _from_avro(record_type, self._read(data, writer, name))
+        for record_type in record_types:
+            if name == _name_of(record_type):
+                return _from_avro(record_type, self._read(data, writer, name))
+        raise Undecodable(f"{_names_of(record_types)}: the bytes hold a {name}")
 
     def _read(self, data: bytes, writer: Any, name: str) -> dict[str, Any]:
         reader = self._readers[name]
@@ -215,6 +218,10 @@ class BillingCodec:
 
 def _name_of(record_type: type[Any]) -> str:
     return f"billing.{record_type.__name__}"
+
+
+def _names_of(record_types: Iterable[type[Any]]) -> str:
+    return " or ".join(map(_name_of, record_types))
 
 
 _ARRAYS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {
@@ -249,6 +256,7 @@ _FIELD_NAMES: dict[type[Any], tuple[str, ...]] = {
         records.VoidedFact,
         records.PackageSession,
         records.Payable,
+        records.PayableWithdrawn,
         records.ExceptionReport,
     )
 }
@@ -256,3 +264,13 @@ _FIELD_NAMES: dict[type[Any], tuple[str, ...]] = {
 _BILLING = BillingCodec(load_billing(), load_versions())
 encode = _BILLING.encode
 decode = _BILLING.decode
+
+_SAID: tuple[type[records.Payable | records.PayableWithdrawn], ...] = (
+    records.Payable,
+    records.PayableWithdrawn,
+)
+
+
+def decode_payable(data: bytes) -> records.Payable | records.PayableWithdrawn:
+    """Return what a record of billing.payables says is owed, or is no more; raises as `decode`."""
+    return decode(data, *_SAID)

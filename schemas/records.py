@@ -22,6 +22,7 @@ __all__ = [
     "ExceptionReport",
     "PackageSession",
     "Payable",
+    "PayableWithdrawn",
     "ServiceConsumed",
     "ServiceQuantity",
     "SessionCompleted",
@@ -248,6 +249,20 @@ class Payable:
 
 
 @dataclass(frozen=True, slots=True)
+class PayableWithdrawn:
+    """Nothing is owed any more for a session or package that a payable may have been said of.
+
+    `kind` and `ledger_id` as in Payable; `subject` is the id of the session or package;
+    `source_event_id` the event because of which nothing is owed, uuid text.
+    """
+
+    ledger_id: str
+    kind: str
+    subject: str
+    source_event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExceptionReport:
     """Something that could not be billed; `standing=False` withdraws it.
 
@@ -265,5 +280,11 @@ class ExceptionReport:
 
 
 BillingRecord = (
-    CompletedFact | EvaluatedFact | VoidedFact | PackageSession | Payable | ExceptionReport
+    CompletedFact
+    | EvaluatedFact
+    | VoidedFact
+    | PackageSession
+    | Payable
+    | PayableWithdrawn
+    | ExceptionReport
 )

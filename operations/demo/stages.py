@@ -92,9 +92,10 @@ class PayablesWatch(threading.Thread):
             message = self._consumer.poll(_POLL_SECONDS)
             if message is None or message.error() is not None:
                 continue
-            payable = codec.decode(message.value() or b"", Payable)
+            payable = codec.decode_payable(message.value() or b"")
             seen = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-            self.first_seen.setdefault(payable.ledger_id, (payable, seen))
+            if isinstance(payable, Payable):
+                self.first_seen.setdefault(payable.ledger_id, (payable, seen))
 
     def stop(self) -> None:
         """End the thread and close its consumer."""

@@ -22,6 +22,9 @@ _WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _COLUMNS = ("id", "reason", "subject", "status", "resolution", "last_error")
 _RECEIPT = "SELECT FROM recorded_events WHERE id = %s AND published_at IS NOT NULL"
+_CONFLICT = """
+    SELECT FROM billing_exceptions WHERE reason = 'ledger_conflict' AND source_event_id = %s
+"""
 # What paid a session before the void, and whether any event still says that it was held.
 _PAID = """
     SELECT entry.id, EXISTS (
@@ -104,7 +107,9 @@ def _carried_out(connection: psycopg.Connection[Any], void: Void, output: str) -
         f"Event {void.voided_event_id} of session {void.session_id} counts as absent: event "
         f"{void.event_id} says so."
     )
-    _wait(connection, void)
+    paid = {"session": void.session_id, "event": void.event_id}
+    bills = connection.execute(_PAID, paid).fetchall()
+    _wait(connection, void, conflict=any(not still_held for _, still_held in bills))
     concerned = {*void.exceptions, *open_exceptions(connection, void.session_id)}
     rows = chosen_exceptions(connection, Choice(ids=sorted(concerned))) if concerned else []
     if output == "json":
@@ -113,8 +118,7 @@ def _carried_out(connection: psycopg.Connection[Any], void: Void, output: str) -
         print_table(rows, _COLUMNS)
     else:
         say("No exception is about this session.")
-    paid = {"session": void.session_id, "event": void.event_id}
-    for entry, still_held in connection.execute(_PAID, paid):
+    for entry, still_held in bills:
         say(_paid_before(void.session_id, entry, still_held=still_held))
     return all(row["status"] not in OPEN_STATUSES for row in rows)
 
@@ -133,13 +137,17 @@ def _paid_before(session: str, entry: UUID, *, still_held: bool) -> str:
     )
 
 
-def _wait(connection: psycopg.Connection[Any], void: Void) -> None:
-    """Wait until the void was delivered and no exception of before is open, or 10 s."""
+def _wait(connection: psycopg.Connection[Any], void: Void, *, conflict: bool) -> None:
+    """Wait until the void was delivered and no exception of before is open, or 10 s.
+
+    `conflict`: the ledger pays what is owed no more, so that one about that is to come.
+    """
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
-        if connection.execute(_RECEIPT, [void.event_id]).fetchone() is not None and not (
-            {*void.exceptions} & {*open_exceptions(connection, void.session_id)}
-        ):
+        delivered = connection.execute(_RECEIPT, [void.event_id]).fetchone() is not None
+        still_open = {*void.exceptions} & {*open_exceptions(connection, void.session_id)}
+        raised = connection.execute(_CONFLICT, [void.event_id]).fetchone() is not None
+        if delivered and not still_open and raised >= conflict:
             return
         time.sleep(_POLL_SECONDS)
     say("Not all is decided anew after 10 s: see whether the processors run (`outbox status`).")

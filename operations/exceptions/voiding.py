@@ -30,11 +30,12 @@ _VOID = """
     VALUES ('session', %(session)s, 'services.session.voided', %(payload)s)
     RETURNING id
 """
-# Those of the session's events, under the session or under a package.
+# Those of the session's events, under the session or under a package, and of bills that pay it.
 _CONCERNED = """
     SELECT id FROM billing_exceptions
     WHERE status IN ('retrying', 'failed')
       AND (subject = %(session)s AND kind = 'session'
+           OR record -> 'payable' -> 'session_ids' ? %(session)s
            OR source_event_id IN (
                SELECT id FROM recorded_events
                WHERE aggregate_type = 'session' AND aggregate_id = %(session)s

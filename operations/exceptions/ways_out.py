@@ -24,11 +24,13 @@ def way_out(row: Mapping[str, Any]) -> WayOut:
     """Return how a row of billing_exceptions can be tried again.
 
     A payable is posted again by the ledger writer; the bytes of a Kafka record are sent again to
-    its topic; a conflict stays one however often it is tried, but for the excess session that a
-    person decided to bill singly: its exception holds that payable.
+    its topic; a conflict stays one however often it is tried, but for two: the excess session that
+    a person decided to bill singly (its exception holds that payable), and a bill that was kept
+    out by another one, which pays its session and which a person may take back.
     """
     record = row["record"] or {}
-    if row["reason"] in CONFLICTS and not billed_singly(row):
+    kept_out = row["reason"] == "ledger_conflict" and "refused" in record
+    if row["reason"] in CONFLICTS and not billed_singly(row) and not kept_out:
         return WayOut.REFUSED
     if "payable" in record:
         return WayOut.POST_AGAIN

@@ -109,10 +109,10 @@ def replacement_of(
 ) -> Replacement:
     """Return what is to stand instead of an entry: the facts of its open conflict, or its own.
 
-    `conflict`: which one, where several are open. Raises ProblemError where that is not clear, or
-    no price is in force and no amount is given.
+    `conflict`: which one, where several are open. Raises ProblemError where that is not clear,
+    nothing is owed any more, or no price is in force and no amount is given.
     """
-    facts = _facts(connection, entry, conflict)
+    facts = _facts(connection, entry, by_hand, conflict)
     mentor = by_hand.mentor_id or facts.mentor_id
     occurred_at = by_hand.occurred_at or facts.occurred_at
     price_code = by_hand.price_code or facts.price_code
@@ -138,7 +138,9 @@ def replacement_of(
     )
 
 
-def _facts(connection: psycopg.Connection[Any], entry: Entry, wanted: UUID | None) -> _Facts:
+def _facts(
+    connection: psycopg.Connection[Any], entry: Entry, by_hand: ByHand, wanted: UUID | None
+) -> _Facts:
     rows = connection.execute(
         _CONFLICTS,
         {
@@ -160,8 +162,15 @@ def _facts(connection: psycopg.Connection[Any], entry: Entry, wanted: UUID | Non
             "with `outbox exceptions show ID`, then say whose facts are right: --conflict ID. "
             "Nothing was posted."
         )
-    if conflicts:
-        return _facts_of_conflict(conflicts[wanted or next(iter(conflicts))])
+    chosen = wanted or next(iter(conflicts), None)
+    if chosen is not None and "payable" in conflicts[chosen]:
+        return _facts_of_conflict(conflicts[chosen])
+    if chosen is not None and by_hand == ByHand():
+        raise ProblemError(
+            f"By the events nothing is owed for {entry.subject_kind} {entry.subject} any more "
+            f"(conflict {chosen}): take it back with `outbox ledger reverse {entry.id} --reason "
+            "…`, or say by hand what is right: --amount-minor, --mentor, … Nothing was posted."
+        )
     return _own_facts(connection, entry)
 
 

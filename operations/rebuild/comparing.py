@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from schemas.records import ExceptionReport, Payable
+from schemas.records import ExceptionReport, Payable, PayableWithdrawn
 from stream_processors.ledger.exceptions import exception_id
 
 _COPY_PAYABLES = """
@@ -28,24 +28,28 @@ def make_room(connection: psycopg.Connection[Any]) -> None:
     connection.execute(_sql("said.sql"))
 
 
-def note_payables(connection: psycopg.Connection[Any], payables: Iterable[Payable]) -> None:
-    """Note payables in the order in which they were said."""
+def note_payables(
+    connection: psycopg.Connection[Any], said: Iterable[Payable | PayableWithdrawn]
+) -> None:
+    """Note what is owed, and what is owed no more, in the order in which it was said."""
     with connection.cursor().copy(_COPY_PAYABLES) as copy:
-        for payable in payables:
-            copy.write_row(
-                (
-                    payable.ledger_id,
-                    payable.kind,
-                    payable.mentor_id,
-                    payable.contract_id,
-                    payable.student_id,
-                    payable.session_id,
-                    payable.service_package_id,
-                    payable.price_code,
-                    payable.occurred_at,
-                    list(payable.session_ids),
-                )
-            )
+        for each in said:
+            copy.write_row((each.ledger_id, each.kind, *_terms(each)))
+
+
+def _terms(said: Payable | PayableWithdrawn) -> tuple[Any, ...]:
+    if isinstance(said, PayableWithdrawn):
+        return (None,) * 8
+    return (
+        said.mentor_id,
+        said.contract_id,
+        said.student_id,
+        said.session_id,
+        said.service_package_id,
+        said.price_code,
+        said.occurred_at,
+        list(said.session_ids),
+    )
 
 
 def note_reports(connection: psycopg.Connection[Any], reports: Iterable[ExceptionReport]) -> None:

@@ -2,10 +2,14 @@
 -- for each outcome of a bill or exception; those that differ with what they differ in.
 WITH
 owed AS MATERIALIZED (
-    SELECT DISTINCT ON (ledger_id)
-        *, coalesce(session_id, service_package_id) COLLATE "C" AS subject
-    FROM said_payables
-    ORDER BY ledger_id, place DESC
+    SELECT last.*, coalesce(session_id, service_package_id) COLLATE "C" AS subject
+    FROM (
+        SELECT DISTINCT ON (ledger_id) *
+        FROM said_payables
+        ORDER BY ledger_id, place DESC
+    ) AS last
+    -- Not what was taken back at last.
+    WHERE session_ids IS NOT NULL
 ),
 reversed AS (
     SELECT reverses AS id FROM mentor_payable_ledgers WHERE reverses IS NOT NULL
@@ -52,7 +56,8 @@ blocked AS (
 ),
 -- Contradictory events came in an unlucky order: what was posted first stays.
 contradicted AS (
-    SELECT DISTINCT kind, subject FROM problem WHERE reason = 'ledger_conflict'
+    SELECT DISTINCT kind, subject FROM problem
+    WHERE reason = 'ledger_conflict' AND status <> 'resolved'
 ),
 compared AS (
     SELECT
@@ -102,6 +107,7 @@ bill AS (
         CASE
             WHEN standing.entries > 1 THEN 'twice'
             WHEN decided.subject IS NOT NULL THEN 'decided'
+            WHEN NOT is_owed AND contradicted.subject IS NOT NULL THEN 'conflict'
             WHEN NOT is_owed THEN 'not_owed'
             WHEN NOT is_posted AND blocked.subject IS NOT NULL THEN 'blocked'
             WHEN NOT is_posted THEN 'missing'

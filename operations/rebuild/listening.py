@@ -10,7 +10,7 @@ from operations.rebuild.comparing import make_room, note_payables, note_reports
 from operations.rebuild.reading import read_to_end
 from operations.rebuild.trial import Trial
 from schemas import codec
-from schemas.records import ExceptionReport, Payable
+from schemas.records import ExceptionReport
 from schemas.topics import DEAD_LETTERS, PAYABLES
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Listener:
         payables = self._new(PAYABLES.name)
         note_payables(
             self._connection,
-            (codec.decode(message.value() or b"", Payable) for message in payables),
+            (codec.decode_payable(message.value() or b"") for message in payables),
         )
         reports = self._new(DEAD_LETTERS.name)
         note_reports(

@@ -108,16 +108,16 @@ def standing_of_session(session_id: str, known: list[Fact]) -> tuple[str, Row]:
         }
     if not standing.billable:
         return "evaluation", {"session_id": session_id, **_terms(standing.completed)}
-    payable = decide_session(facts).payable
-    return ("member", {}) if payable is None else ("owed", _owed(payable))
+    owed = decide_session(facts).owed
+    return ("owed", _owed(owed)) if isinstance(owed, Payable) else ("member", {})
 
 
 def standing_of_package(package_id: str, known: list[Fact]) -> tuple[str, Row]:
     """Return how a package stood, and what there is to say of it."""
     sessions = gather_by_session(known)
-    payable = decide_package(package_id, sessions).payable
-    if payable is not None:
-        return "owed", _owed(payable)
+    owed = decide_package(package_id, sessions).owed
+    if isinstance(owed, Payable):
+        return "owed", _owed(owed)
     standings = [session_standing(facts) for facts in sessions.values()]
     members = [
         (standing.completed, standing.billable)

@@ -8,7 +8,7 @@ from schemas import codec, topics
 from stream_processors.engine.messages import OutboundRecord
 
 if TYPE_CHECKING:
-    from schemas.records import PackageSession, Payable
+    from schemas.records import PackageSession, Payable, PayableWithdrawn
     from stream_processors.engine.messages import InboundRecord
 
 Trace = tuple[tuple[str, bytes], ...]
@@ -20,12 +20,12 @@ def trace_of(record: InboundRecord) -> Trace:
     return () if traceparent is None else (("traceparent", traceparent),)
 
 
-def payable_record(payable: Payable, trace: Trace) -> OutboundRecord:
-    """Return a payable as a record, keyed by its ledger id."""
+def payable_record(owed: Payable | PayableWithdrawn, trace: Trace) -> OutboundRecord:
+    """Return what is owed, or is no more, as a record, keyed by its ledger id: in order, both."""
     return OutboundRecord(
         topics.PAYABLES.name,
-        payable.ledger_id.encode(),
-        codec.encode(payable),
+        owed.ledger_id.encode(),
+        codec.encode(owed),
         headers=trace,
     )
 

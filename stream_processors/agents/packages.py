@@ -36,10 +36,10 @@ class PackagesAgent:
         contradicted = (contradictions,) if contradictions else ()
         package_id = session.service_package_id
         decision = decide_package(package_id, gather_by_session(facts_about(facts, package_id)))
-        payable = () if decision.payable is None else (decision.payable,)
+        owed = () if decision.owed is None else (decision.owed,)
         return [
             *(record_report("unprocessable", record, error, None) for error in contradicted),
-            *(payable_record(owed, trace_of(record)) for owed in payable),
+            *(payable_record(each, trace_of(record)) for each in owed),
             *map(report_record, decision.reports),
         ]
 

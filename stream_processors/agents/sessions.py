@@ -77,8 +77,8 @@ def _emit(
     decision: SessionDecision,
     trace: tuple[tuple[str, bytes], ...],
 ) -> Iterable[OutboundRecord]:
-    if decision.payable is not None:
-        yield payable_record(decision.payable, trace)
+    if decision.owed is not None:
+        yield payable_record(decision.owed, trace)
     for session in decision.package_sessions:
         yield package_session_record(session, trace)
     yield from map(report_record, decision.reports)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stream_processors.billing.exceptions import ConflictReason, conflict_report, differences
-from stream_processors.billing.payables import package_payable
+from stream_processors.billing.payables import package_payable, withdrawn
 from stream_processors.billing.sessions import session_standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from schemas.records import CompletedFact, ExceptionReport, Payable
+    from schemas.records import CompletedFact, ExceptionReport, Payable, PayableWithdrawn
     from stream_processors.billing.facts import SessionFacts
 
 _TERMS = ("mentor_id", "contract_id", "student_id", "package_code", "package_total_sessions")
@@ -23,7 +23,7 @@ _TERMS = ("mentor_id", "contract_id", "student_id", "package_code", "package_tot
 class PackageDecision:
     """What follows from a package's facts, all of it said again with each of its events."""
 
-    payable: Payable | None
+    owed: Payable | PayableWithdrawn | None
     reports: tuple[ExceptionReport, ...]
 
 
@@ -43,7 +43,10 @@ def decide_package(
     """Decide from the facts of all its sessions, by session id, whether a package is payable."""
     members = sorted(_members(service_package_id, sessions.values()), key=_completed_event_id)
     if not members:
-        return PackageDecision(payable=None, reports=_reports(service_package_id, sessions, {}))
+        return PackageDecision(
+            owed=_withdrawn(service_package_id, sessions),
+            reports=_reports(service_package_id, sessions, {}),
+        )
     terms = members[0].completed
     agreeing = [member for member in members if not _conflict(member.completed, terms)]
     billable = [member for member in agreeing if member.made_billable_by is not None]
@@ -59,10 +62,10 @@ def decide_package(
             _exceeded_error(member.completed, total),
         )
     return PackageDecision(
-        payable=(
+        owed=(
             _payable(service_package_id, terms, billable[:total])
             if len(billable) >= total
-            else None
+            else _withdrawn(service_package_id, sessions)
         ),
         reports=_reports(service_package_id, sessions, standing),
     )
@@ -100,6 +103,27 @@ def _payable(
     )
 
 
+def _withdrawn(
+    service_package_id: str,
+    sessions: Mapping[str, SessionFacts],
+) -> PayableWithdrawn | None:
+    """Return that nothing is owed any more; None where no subset of the facts made it payable.
+
+    One could only where sessions enough name the package, and its events contradict each other or
+    one was voided: facts that agree make it payable for good.
+    """
+    named = _naming(service_package_id, sessions)
+    totals = [fact.package_total_sessions or 0 for fact in named]
+    if not named or len({fact.session_id for fact in named}) < min(totals):
+        return None
+    voided = [fact.event_id for facts in sessions.values() for fact in facts.voided]
+    repeated = any(len(facts.completed) > 1 for facts in sessions.values())
+    if not voided and not repeated and not _contested(named):
+        return None
+    because = max(voided) if voided else named[0].event_id
+    return withdrawn("package", service_package_id, because)
+
+
 def _reports(
     service_package_id: str,
     sessions: Mapping[str, SessionFacts],
@@ -111,18 +135,13 @@ def _reports(
     name several terms, or more sessions than a total among them. Of any other nothing was
     ever reported, so there is nothing to withdraw.
     """
-    named = [
-        fact
-        for facts in sessions.values()
-        for fact in facts.completed
-        if fact.service_package_id == service_package_id
-    ]
+    named = _naming(service_package_id, sessions)
     if not named or not _contested(named):
         return ()
     basis = sum(len(facts) for facts in sessions.values())
     reasons: tuple[ConflictReason, ...] = ("package_conflict", "package_exceeded")
     reports: list[ExceptionReport] = []
-    for fact in sorted(named, key=lambda completed: completed.event_id):
+    for fact in named:
         stands, error = standing.get(fact.event_id, (None, "no longer stands"))
         reports.extend(
             conflict_report(
@@ -136,6 +155,19 @@ def _reports(
             for reason in reasons
         )
     return tuple(reports)
+
+
+def _naming(service_package_id: str, sessions: Mapping[str, SessionFacts]) -> list[CompletedFact]:
+    """Return the completed events that name the package, by event id."""
+    return sorted(
+        (
+            fact
+            for facts in sessions.values()
+            for fact in facts.completed
+            if fact.service_package_id == service_package_id
+        ),
+        key=lambda fact: fact.event_id,
+    )
 
 
 def _contested(named: list[CompletedFact]) -> bool:

@@ -1,11 +1,16 @@
-"""What is owed, and under which identity: the same subject always gives the same ledger id."""
+"""What is owed, and under which identity: the same subject always gives the same ledger id.
+
+What was owed once may be owed no more: an event was voided, or one with a smaller id counts now.
+Then that is said in the payable's place. Silence would leave what was said before standing: a bill
+that waits for its price would be paid, and what the ledger holds would have nobody look at it.
+"""
 
 from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Literal
 
-from schemas.records import Payable
+from schemas.records import Payable, PayableWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,4 +87,14 @@ def package_payable(
         occurred_at=occurred_at,
         source_event_id=source_event_id,
         session_ids=tuple(sorted(session_ids)),
+    )
+
+
+def withdrawn(kind: SubjectKind, subject_id: str, source_event_id: str) -> PayableWithdrawn:
+    """Return that nothing is owed for a session or package, because of an event."""
+    return PayableWithdrawn(
+        ledger_id=ledger_id(kind, subject_id),
+        kind=kind,
+        subject=subject_id,
+        source_event_id=source_event_id,
     )

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from schemas.records import CompletedFact, EvaluatedFact, ExceptionReport, PackageSession, Payable
+from schemas.records import (
+    CompletedFact,
+    EvaluatedFact,
+    ExceptionReport,
+    PackageSession,
+    Payable,
+    PayableWithdrawn,
+)
 from stream_processors.billing.exceptions import conflict_report, differences
-from stream_processors.billing.payables import session_payable
+from stream_processors.billing.payables import session_payable, withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +66,7 @@ class SessionStanding:
 class SessionDecision:
     """What follows from a session's facts, all of it said again with each of its events."""
 
-    payable: Payable | None
+    owed: Payable | PayableWithdrawn | None
     package_sessions: tuple[PackageSession, ...]
     reports: tuple[ExceptionReport, ...]
 
@@ -82,19 +89,27 @@ def decide_session(facts: SessionFacts) -> SessionDecision:
     """Decide what one session's facts make payable, tell its packages, and report conflicts."""
     standing = session_standing(facts)
     completed = standing.completed
-    alone = completed is not None and completed.service_package_id is None
     return SessionDecision(
-        payable=(
-            session_payable(completed, *standing.made_billable_by)
-            if completed is not None and alone and standing.billable
-            else None
-        ),
-        package_sessions=tuple(_package_sessions(facts)),
+        owed=_owed(facts, standing),
+        package_sessions=tuple(package_sessions(facts)),
         reports=(
             *_conflicts(facts, facts.completed, completed, _COMPLETED_BILLING_FIELDS),
             *_conflicts(facts, facts.evaluated, standing.evaluated, _EVALUATED_BILLING_FIELDS),
         ),
     )
+
+
+def _owed(facts: SessionFacts, standing: SessionStanding) -> Payable | PayableWithdrawn | None:
+    """Return what is owed for the session by itself; None if nothing ever was."""
+    completed = standing.completed
+    if completed is not None and completed.service_package_id is None and standing.billable:
+        return session_payable(completed, *standing.made_billable_by)
+    for fact in facts.completed:
+        # Known without the others, this event made it payable.
+        if fact.service_package_id is None and (facts.evaluated or not fact.required_evaluation):
+            because = facts.voided[-1] if facts.voided else facts.completed[0]
+            return withdrawn("session", fact.session_id, because.event_id)
+    return None
 
 
 def _first(
@@ -104,7 +119,7 @@ def _first(
     return next((event for event in events if event.event_id not in voided), None)
 
 
-def _package_sessions(facts: SessionFacts) -> Iterable[PackageSession]:
+def package_sessions(facts: SessionFacts) -> Iterable[PackageSession]:
     """Tell every package that any completed event names all that is known of the session.
 
     A package is told facts, not the conclusion that the session is a member: so it can learn

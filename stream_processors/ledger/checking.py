@@ -9,10 +9,12 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from schemas.records import Payable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from schemas.records import Payable
+    from schemas.records import PayableWithdrawn
 
 _TEXT_CHARACTERS_MAX = 255
 _IDS = ("ledger_id", "source_event_id")
@@ -20,9 +22,17 @@ _TEXTS = ("mentor_id", "contract_id", "student_id", "price_code")
 _SUBJECTS = {"session": "session_id", "package": "service_package_id"}
 
 
-def fault_of(payable: Payable) -> str | None:
-    """Return what keeps a payable from being posted, naming the field; None where nothing does."""
-    return next(_faults(payable), None)
+def fault_of(said: Payable | PayableWithdrawn) -> str | None:
+    """Return what keeps it from being posted, naming the field; None where nothing does."""
+    return next(_faults(said) if isinstance(said, Payable) else _withdrawn_faults(said), None)
+
+
+def _withdrawn_faults(withdrawn: PayableWithdrawn) -> Iterator[str]:
+    if withdrawn.kind not in _SUBJECTS:
+        yield f"kind {withdrawn.kind!r} is neither session nor package"
+    yield from _id_faults(withdrawn)
+    if not _is_id(withdrawn.subject):
+        yield _no_id("subject")
 
 
 def _faults(payable: Payable) -> Iterator[str]:
@@ -31,16 +41,24 @@ def _faults(payable: Payable) -> Iterator[str]:
         yield f"kind {payable.kind!r} is neither session nor package"
     if {name for name in _SUBJECTS.values() if getattr(payable, name) is not None} != {subject}:
         yield f"a {payable.kind} has its own id and no other: {', '.join(_SUBJECTS.values())}"
-    for name in _IDS:
-        if not _is_uuid_text(getattr(payable, name)):
-            yield f"{name} is no uuid in lower case: {getattr(payable, name)!r:.100}"
+    yield from _id_faults(payable)
     for name in (*_TEXTS, subject):
         if not _is_id(getattr(payable, name)):
-            yield f"{name} is no text of 1 to {_TEXT_CHARACTERS_MAX} characters without NUL"
+            yield _no_id(name)
     if not payable.session_ids or not all(map(_is_id, payable.session_ids)):
         yield "session_ids are not the ids of sessions"
     if payable.occurred_at.tzinfo is None:
         yield "occurred_at has no offset"
+
+
+def _id_faults(said: Payable | PayableWithdrawn) -> Iterator[str]:
+    for name in _IDS:
+        if not _is_uuid_text(getattr(said, name)):
+            yield f"{name} is no uuid in lower case: {getattr(said, name)!r:.100}"
+
+
+def _no_id(name: str) -> str:
+    return f"{name} is no text of 1 to {_TEXT_CHARACTERS_MAX} characters without NUL"
 
 
 def _is_uuid_text(value: Any) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from schemas.records import ExceptionReport
+    from schemas.records import ExceptionReport, PayableWithdrawn
     from stream_processors.engine.messages import InboundRecord
 
 PayableReason = Literal[
@@ -40,9 +40,9 @@ _KIND_OF_SUBJECT = {
 
 # A redelivery changes nothing: neither the attempts, nor what a person decided. Only a report
 # that rests on more facts than the last brings a settled exception back; but not the excess
-# session that a person decided to bill singly (its exception holds that payable since). A
-# ledger_conflict says what the events say by now; one that was settled by these facts never
-# comes here (posting.py).
+# session that a person decided to bill singly (its exception holds that payable since). The
+# exception of a bill says what the events say by now, and comes back where they say it again; a
+# ledger_conflict that was settled by these facts never comes here (posting.py).
 _RECORD = """
     INSERT INTO billing_exceptions (
         id, reason, status, attempts, next_attempt_at, last_error, subject, kind,
@@ -55,11 +55,12 @@ _RECORD = """
         %(error)s, %(subject)s, %(kind)s, %(event)s, %(basis)s, %(record)s
     )
     ON CONFLICT (id) DO UPDATE
-    SET status = excluded.status, last_error = excluded.last_error,
+    SET status = excluded.status, attempts = excluded.attempts,
+        next_attempt_at = excluded.next_attempt_at, last_error = excluded.last_error,
         basis = excluded.basis, record = excluded.record
     WHERE billing_exceptions.status <> 'dismissed'
-      AND CASE excluded.reason
-          WHEN 'ledger_conflict' THEN
+      AND CASE
+          WHEN excluded.reason = ANY(%(bill_reasons)s) AND excluded.kind IS NOT NULL THEN
               billing_exceptions.status = 'resolved'
               OR billing_exceptions.record IS DISTINCT FROM excluded.record
           ELSE excluded.basis > billing_exceptions.basis
@@ -76,6 +77,16 @@ _WITHDRAW = """
         record = CASE WHEN status <> 'resolved' AND record ? 'payable' THEN record - 'payable'
                       ELSE record END
     WHERE id = %(id)s AND basis <= %(basis)s AND status <> 'dismissed'
+"""
+# Of one bill only what was said of it last can be tried again.
+_PUT_TO_REST = """
+    UPDATE billing_exceptions
+    SET status = 'resolved', resolution = %(resolution)s
+    WHERE subject = ANY(%(subjects)s)
+      AND (kind, subject) IN (SELECT * FROM unnest(%(kinds)s::text[], %(subjects)s::text[]))
+      AND reason = ANY(%(reasons)s)
+      AND status IN ('retrying', 'failed')
+      AND id <> ALL(%(kept)s)
 """
 
 
@@ -111,6 +122,18 @@ class BillingException:
             source_event_id=payable.source_event_id,
             error=error,
             record={"payable": _payable_as_json(payable)},
+        )
+
+    @classmethod
+    def of_withdrawn(cls, withdrawn: PayableWithdrawn, error: str) -> BillingException:
+        """Return the exception of a bill that is posted and owed no more."""
+        return cls(
+            reason="ledger_conflict",
+            subject=withdrawn.subject,
+            kind=withdrawn.kind,
+            source_event_id=withdrawn.source_event_id,
+            error=error,
+            record={"ledger_id": withdrawn.ledger_id},
         )
 
     @classmethod
@@ -161,6 +184,7 @@ def record_exceptions(
             {
                 "id": exception.id,
                 "reason": exception.reason,
+                "bill_reasons": BILL_REASONS,
                 "status": "retrying" if transient else "failed",
                 "retry_seconds": RETRY_SECONDS[0],
                 "error": exception.error.replace("\0", "�"),
@@ -169,6 +193,28 @@ def record_exceptions(
                 "event": exception.source_event_id,
                 "basis": exception.basis,
                 "record": _jsonb(exception.record),
+            },
+        )
+
+
+def put_to_rest(
+    connection: psycopg.Connection,
+    subjects: Sequence[tuple[str, str]],
+    resolution: str,
+    *,
+    reasons: Sequence[str] = BILL_REASONS,
+    kept: Sequence[BillingException] = (),
+) -> None:
+    """Resolve the open exceptions of bills, given by kind and subject, but for those `kept`."""
+    if subjects:
+        connection.execute(
+            _PUT_TO_REST,
+            {
+                "kinds": [kind for kind, _ in subjects],
+                "subjects": [subject for _, subject in subjects],
+                "resolution": resolution,
+                "reasons": list(reasons),
+                "kept": [exception.id for exception in kept],
             },
         )
 

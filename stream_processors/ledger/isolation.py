@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,34 +11,35 @@ import structlog
 from stream_processors.ledger.database import PASSING_STATES, is_outage
 from stream_processors.ledger.exceptions import BillingException, record_exceptions
 from stream_processors.ledger.posting import Posting, post
+from stream_processors.ledger.withdrawing import withdraw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from schemas.records import Payable
+    from stream_processors.ledger.batch import Batch
     from stream_processors.ledger.database import Database
     from stream_processors.ledger.exceptions import PayableReason
 
 _log = structlog.get_logger(__name__)
 
 
-def post_batch(database: Database, payables: Sequence[Payable]) -> Posting:
-    """Post payables in one transaction; where it is refused, each behind a savepoint of its own.
+def post_batch(database: Database, batch: Batch) -> Posting:
+    """Post a batch in one transaction; where it is refused, each behind a savepoint of its own.
 
     What can't be posted is recorded in `billing_exceptions` in the same transaction. Raises
     psycopg.Error where the fault is in no record: a missing table, a missing right.
     """
     try:
-        return database.run(lambda connection: post_and_record(connection, payables))
+        return database.run(lambda connection: post_and_record(connection, batch))
     except psycopg.Error as error:
-        _log.warning("batch_refused", payables=len(payables), error=str(error))
-        return database.run(lambda connection: _post_one_by_one(connection, payables))
+        _log.warning("batch_refused", payables=len(batch.payables), error=str(error))
+        return database.run(lambda connection: _post_one_by_one(connection, batch))
 
 
-def post_and_record(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting:
+def post_and_record(connection: psycopg.Connection, batch: Batch) -> Posting:
     """Post payables and record those that could not be, inside the caller's transaction."""
-    posting = post(connection, payables)
+    posting = post(connection, batch.payables)
     record_exceptions(connection, posting.exceptions)
+    record_exceptions(connection, withdraw(connection, batch.withdrawn))
     return posting
 
 
@@ -50,7 +52,7 @@ def post_isolated(connection: psycopg.Connection, payable: Payable) -> Posting:
         reason = reason_of(error)
         if reason is None or is_outage(error, connection):
             raise
-        return Posting((), (BillingException.of_payable(reason, payable, _what(error)),))
+        return Posting((), (_refused(reason, payable, error),))
 
 
 def reason_of(error: psycopg.Error) -> PayableReason | None:
@@ -71,17 +73,22 @@ def reason_of(error: psycopg.Error) -> PayableReason | None:
     return None
 
 
-def _post_one_by_one(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting:
+def _post_one_by_one(connection: psycopg.Connection, batch: Batch) -> Posting:
     postings = [
         post_isolated(connection, payable)
-        for payable in sorted(payables, key=lambda each: each.ledger_id)
+        for payable in sorted(batch.payables, key=lambda each: each.ledger_id)
     ]
     exceptions = tuple(each for posting in postings for each in posting.exceptions)
     record_exceptions(connection, exceptions)
+    record_exceptions(connection, withdraw(connection, batch.withdrawn))
     return Posting(
         tuple(entry_id for posting in postings for entry_id in posting.posted), exceptions
     )
 
 
-def _what(error: psycopg.Error) -> str:
-    return f"the database refused it: {str(error).strip()}"
+def _refused(reason: PayableReason, payable: Payable, error: psycopg.Error) -> BillingException:
+    what = f"the database refused it: {str(error).strip()}"
+    if reason == "ledger_conflict":
+        what += "; take back what pays it with `outbox ledger reverse`, then retry this, or dismiss"
+    exception = BillingException.of_payable(reason, payable, what)
+    return replace(exception, record={**exception.record, "refused": error.sqlstate})

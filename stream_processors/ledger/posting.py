@@ -10,11 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stream_processors.ledger.exceptions import BILL_REASONS, BillingException, subject_of
+from stream_processors.ledger.exceptions import (
+    BILL_REASONS,
+    BillingException,
+    put_to_rest,
+    subject_of,
+)
 from stream_processors.ledger.standing import Comparison, Standing, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     import psycopg
@@ -65,14 +70,6 @@ _PAY_SESSIONS = """
     SELECT * FROM unnest(%(entries)s::uuid[], %(sessions)s::text[]) AS paid (entry_id, session_id)
     ORDER BY session_id
 """
-_RESOLVE = """
-    UPDATE billing_exceptions
-    SET status = 'resolved', resolution = %(resolution)s
-    WHERE subject = ANY(%(subjects)s)
-      AND (kind, subject) IN (SELECT * FROM unnest(%(kinds)s::text[], %(subjects)s::text[]))
-      AND reason = ANY(%(reasons)s)
-      AND status IN ('retrying', 'failed')
-"""
 # A person saw these very facts, and decided otherwise.
 _SETTLED = """
     SELECT id, record FROM billing_exceptions
@@ -86,6 +83,7 @@ _DISMISSED = """
       AND status = 'dismissed'
 """
 _AGREED = "the events say again what stands in the ledger"
+_SUPERSEDED = "the events say otherwise by now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting
         for payable in payables
         if payable.ledger_id not in posted or payable is not first[payable.ledger_id]
     ]
-    _resolve(connection, posted_payables, BILL_REASONS, "posted")
+    put_to_rest(connection, _subjects(posted_payables), "posted")
     exceptions, dismissed = _explain(connection, others) if others else ([], [])
     return Posting(tuple(posted), tuple(exceptions), tuple(dismissed))
 
@@ -146,22 +144,8 @@ def _pay_sessions(connection: psycopg.Connection, payables: Sequence[Payable]) -
     )
 
 
-def _resolve(
-    connection: psycopg.Connection,
-    payables: Sequence[Payable],
-    reasons: Sequence[str],
-    resolution: str,
-) -> None:
-    if payables:
-        connection.execute(
-            _RESOLVE,
-            {
-                "subjects": [subject_of(payable) for payable in payables],
-                "kinds": [payable.kind for payable in payables],
-                "reasons": list(reasons),
-                "resolution": resolution,
-            },
-        )
+def _subjects(payables: Iterable[Payable]) -> list[tuple[str, str]]:
+    return [(payable.kind, subject_of(payable)) for payable in payables]
 
 
 def _explain(
@@ -193,8 +177,16 @@ def _explain(
                 dismissed.append(payable.ledger_id)
             else:
                 exceptions[payable.ledger_id] = _price_missing(payable)
-    _resolve(connection, list(agreeing.values()), ["ledger_conflict"], _AGREED)
-    return _unsettled(connection, list(exceptions.values()), decided), dismissed
+    put_to_rest(connection, _subjects(agreeing.values()), _AGREED, reasons=["ledger_conflict"])
+    said_by_now = list(exceptions.values())
+    put_to_rest(
+        connection,
+        [(each.kind or "", each.subject) for each in said_by_now],
+        _SUPERSEDED,
+        reasons=[reason for reason in BILL_REASONS if reason != "ledger_conflict"],
+        kept=said_by_now,
+    )
+    return unsettled(connection, said_by_now, decided), dismissed
 
 
 def _dismissals(
@@ -204,7 +196,7 @@ def _dismissals(
     return set(connection.execute(_DISMISSED, {"events": events, "reasons": BILL_REASONS}))
 
 
-def _unsettled(
+def unsettled(
     connection: psycopg.Connection,
     exceptions: list[BillingException],
     decided: set[UUID],

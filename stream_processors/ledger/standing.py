@@ -1,4 +1,4 @@
-"""What the ledger says of a session or package, against a payable that is said again.
+"""What the ledger says of a session or package, against what is said of it again.
 
 Compared with the entry that stands: the first one, or the correction that a person replaced it by.
 """
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import namedtuple_row
 
+from stream_processors.ledger.exceptions import subject_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import psycopg
 
-    from schemas.records import Payable
+    from schemas.records import Payable, PayableWithdrawn
 
 _ENTRIES = """
     SELECT entry.id::text, entry.mentor_id, entry.contract_id, entry.student_id,
@@ -59,25 +61,50 @@ class Comparison:
 
 def compare(connection: psycopg.Connection, payables: Sequence[Payable]) -> list[Comparison]:
     """Compare each payable with the ledger as it is now."""
+    by_subject = _entries_of(
+        connection, [(payable.kind, subject_of(payable)) for payable in payables]
+    )
+    return [_compare(payable, by_subject) for payable in payables]
+
+
+def what_stands(
+    connection: psycopg.Connection, withdrawn: Sequence[PayableWithdrawn]
+) -> list[Comparison]:
+    """Say of each bill that is owed no more whether an entry stands: DIFFERS, or ABSENT."""
+    by_subject = _entries_of(connection, [(each.kind, each.subject) for each in withdrawn])
+    return [_what_stands(by_subject.get((each.kind, each.subject), [])) for each in withdrawn]
+
+
+def _what_stands(entries: Sequence[Any]) -> Comparison:
+    decided = any(entry.reversed for entry in entries)
+    for entry in entries:
+        if not entry.reversed:
+            return Comparison(Standing.DIFFERS, entry_id=entry.id, decided=decided)
+    return Comparison(Standing.ABSENT)
+
+
+def _entries_of(
+    connection: psycopg.Connection, subjects: Sequence[tuple[str, str]]
+) -> Mapping[tuple[str, str], list[Any]]:
+    """Return the entries of sessions and packages, by kind and id; what stands comes first."""
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         cursor.execute(
             _ENTRIES,
             {
-                "sessions": [payable.session_id for payable in payables],
-                "packages": [payable.service_package_id for payable in payables],
+                "sessions": [subject for kind, subject in subjects if kind == "session"],
+                "packages": [subject for kind, subject in subjects if kind == "package"],
             },
         )
         entries: list[Any] = cursor.fetchall()
-    by_subject: defaultdict[tuple[str | None, str | None], list[Any]] = defaultdict(list)
+    by_subject: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
     for entry in entries:
-        by_subject[entry.session_id, entry.service_package_id].append(entry)
-    return [_compare(payable, by_subject) for payable in payables]
+        kind = "session" if entry.session_id is not None else "package"
+        by_subject[kind, entry.session_id or entry.service_package_id].append(entry)
+    return by_subject
 
 
-def _compare(
-    payable: Payable, by_subject: Mapping[tuple[str | None, str | None], list[Any]]
-) -> Comparison:
-    entries = by_subject.get((payable.session_id, payable.service_package_id), [])
+def _compare(payable: Payable, by_subject: Mapping[tuple[str, str], list[Any]]) -> Comparison:
+    entries = by_subject.get((payable.kind, subject_of(payable)), [])
     if all(entry.id != payable.ledger_id for entry in entries):
         return Comparison(Standing.ABSENT)
     decided = any(entry.reversed for entry in entries)

@@ -9,7 +9,8 @@ import structlog
 
 from schemas import codec
 from schemas.errors import Undecodable, UnknownFingerprint
-from schemas.records import ExceptionReport, Payable
+from schemas.records import ExceptionReport, Payable, PayableWithdrawn
+from stream_processors.ledger.batch import Batch
 from stream_processors.ledger.checking import fault_of
 from stream_processors.ledger.exceptions import (
     BillingException,
@@ -19,19 +20,22 @@ from stream_processors.ledger.exceptions import (
 from stream_processors.ledger.isolation import post_batch, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stream_processors.engine.deaths import DeathJournal
     from stream_processors.engine.messages import InboundRecord
     from stream_processors.ledger.database import Database
 
-Decoded = TypeVar("Decoded", Payable, ExceptionReport)
+Decoded = TypeVar("Decoded")
 
 _log = structlog.get_logger(__name__)
 
 
 class PayablesWriter:
-    """Posts payables; what can't be posted becomes an exception and holds nothing up."""
+    """Posts what is owed, and puts to rest what is owed no more.
+
+    What can't be posted becomes an exception and holds nothing up.
+    """
 
     def __init__(self, database: Database, journal: DeathJournal) -> None:
         self._database = database
@@ -39,19 +43,19 @@ class PayablesWriter:
 
     def carry_out(self, records: Sequence[InboundRecord]) -> None:
         """Post a batch. Raises UnknownFingerprint for a record of a newer release."""
-        payables: list[Payable] = []
+        said: list[Payable | PayableWithdrawn] = []
         unusable: list[BillingException] = []
         for record in records:
-            decoded = read_record(record, Payable, self._journal)
+            decoded = read_record(record, codec.decode_payable, self._journal)
             if isinstance(decoded, BillingException):
                 unusable.append(decoded)
             elif fault := fault_of(decoded):
                 unusable.append(BillingException.of_record("unprocessable", record, fault))
             else:
-                payables.append(decoded)
-        if payables:
-            posting = post_batch(self._database, payables)
-            _log.info("posted", payables=len(payables), entries=len(posting.posted))
+                said.append(decoded)
+        if said:
+            posting = post_batch(self._database, Batch.of(said))
+            _log.info("posted", payables=len(said), entries=len(posting.posted))
         if unusable:
             self._database.run(
                 lambda connection: record_exceptions(connection, unusable), patient=True
@@ -67,9 +71,7 @@ class ReportsWriter:
 
     def carry_out(self, records: Sequence[InboundRecord]) -> None:
         """Record a batch, in its order. Raises UnknownFingerprint as above."""
-        decoded = [
-            (record, read_record(record, ExceptionReport, self._journal)) for record in records
-        ]
+        decoded = [(record, read_record(record, _reported, self._journal)) for record in records]
 
         def write(connection: psycopg.Connection) -> None:
             for record, report in decoded:
@@ -103,9 +105,13 @@ def _write(connection: psycopg.Connection, report: ExceptionReport | BillingExce
         withdraw_exception(connection, report)
 
 
+def _reported(data: bytes) -> ExceptionReport:
+    return codec.decode(data, ExceptionReport)
+
+
 def read_record(
     record: InboundRecord,
-    record_type: type[Decoded],
+    decode: Callable[[bytes], Decoded],
     journal: DeathJournal,
 ) -> Decoded | BillingException:
     """Decode a record; one that can't be, or that this process died of, is an exception."""
@@ -115,7 +121,7 @@ def read_record(
     journal.take_up(record.position)
     decoded: Decoded | BillingException
     try:
-        decoded = codec.decode(record.value or b"", record_type)
+        decoded = decode(record.value or b"")
     except Undecodable as error:
         decoded = BillingException.of_record("undecodable", record, str(error))
     except UnknownFingerprint:

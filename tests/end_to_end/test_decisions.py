@@ -54,12 +54,37 @@ def test_a_void_of_what_was_billed_already_says_how_to_put_the_ledger_right(book
     event = books.insert(books.completed("s1"))
     (bill,) = books.wait_for_bills(1)
     code, _, said = books.stack.outbox("exceptions", "resolve", "--void", event, *DANA)
-    assert code == 0, said
+    assert code == 1, "a bill stands that is owed no more"
     assert f"outbox ledger reverse {bill['id']}" in said
+    books.wait_for_exception(books.id("s1"), "ledger_conflict", "failed")
     books.insert(books.completed("s1", sessionType="course"))
     second = books.insert(books.completed("s1"))
     code, _, said = books.stack.outbox("exceptions", "resolve", "--void", second, *DANA)
     assert f"outbox ledger correct {bill['id']}" in said
+
+
+def test_a_void_of_a_bill_that_waits_for_its_price_lets_it_rest(books: Books) -> None:
+    event = books.insert(books.completed("s1", mentorId=books.id("stranger")))
+    books.wait_for_exception(books.id("s1"), "price_missing", "retrying")
+    code, done = books.outbox_json("exceptions", "resolve", "--void", event, *DANA)
+    assert code == 0, done
+    assert [(row["reason"], row["status"]) for row in done["exceptions"]] == [
+        ("price_missing", "resolved")
+    ]
+
+
+def test_a_reversal_of_what_was_voided_settles_it_whatever_is_delivered_again(books: Books) -> None:
+    event = books.insert(books.completed("s1"))
+    (bill,) = books.wait_for_bills(1)
+    began = datetime.now(UTC)
+    books.stack.outbox("exceptions", "resolve", "--void", event, *DANA)
+    code, _, said = books.stack.outbox("ledger", "correct", str(bill["id"]), *DANA)
+    assert (code, "outbox ledger reverse" in said) == (1, True)
+    code, _, said = books.stack.outbox("ledger", "reverse", str(bill["id"]), *DANA)
+    assert code == 0, said
+    deliver_all_again(books)
+    assert reconciled(books, began)["verdict"] == "clean"
+    assert books.wait_for_exception(books.id("s1"), "ledger_conflict", "resolved")
 
 
 def test_an_excess_session_is_billed_singly_and_stays_so(books: Books) -> None:

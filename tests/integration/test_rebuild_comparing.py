@@ -10,7 +10,7 @@ import pytest
 
 from operations.actions import record_action
 from operations.rebuild.comparing import compare, make_room, note_payables, note_reports
-from schemas.records import ExceptionReport, Payable
+from schemas.records import ExceptionReport, Payable, PayableWithdrawn
 from stream_processors.ledger.exceptions import exception_id
 from tests.integration.database_rows import NOON, insert_entry, insert_exception, pay, reverse
 from tests.integration.reconciled import insert_price
@@ -223,6 +223,20 @@ def test_what_was_posted_before_an_event_that_contradicts_it_is_a_conflict_that_
     note_payables(books, [replace(SESSION, mentor_id="mentor-2")])
     post(books)
     assert outcome(books) == "different mentor_id"
+    insert_exception(books, reason="ledger_conflict", kind="session")
+    assert outcome(books) == "conflict"
+
+
+def test_what_is_owed_no_more_is_neither_missing_nor_right_where_it_stands(
+    books: psycopg.Connection,
+) -> None:
+    taken_back = PayableWithdrawn(SESSION.ledger_id, "session", "session-1", "an event")
+    note_payables(books, [SESSION, taken_back])
+    assert compare(books) == ({}, {})
+    post(books)
+    assert outcome(books) == "not_owed"
+    insert_exception(books, reason="ledger_conflict", kind="session", status="resolved")
+    assert outcome(books) == "not_owed"
     insert_exception(books, reason="ledger_conflict", kind="session")
     assert outcome(books) == "conflict"
 

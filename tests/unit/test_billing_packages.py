@@ -6,6 +6,7 @@ import pytest
 
 from schemas.records import CompletedFact, Payable
 from stream_processors.billing.facts import Fact
+from stream_processors.billing.payables import withdrawn
 from tests.unit.billing_records import (
     at,
     completed,
@@ -19,8 +20,8 @@ from tests.unit.billing_records import (
 
 
 def _payable(*facts: Fact) -> Payable:
-    payable = decide_on_package(*facts).payable
-    assert payable is not None
+    payable = decide_on_package(*facts).owed
+    assert isinstance(payable, Payable)
     return payable
 
 
@@ -33,7 +34,7 @@ def _of_sessions(*numbers: int, total: int = 2, **changes: Any) -> list[Complete
 
 
 def test_a_complete_package_is_owed_for_once_by_its_code() -> None:
-    assert decide_on_package(*_of_sessions(1, 2)).payable == Payable(
+    assert decide_on_package(*_of_sessions(1, 2)).owed == Payable(
         ledger_id="1fb3e829-e583-5670-9741-1013f27f91a1",
         kind="package",
         mentor_id="mentor-1",
@@ -50,9 +51,9 @@ def test_a_complete_package_is_owed_for_once_by_its_code() -> None:
 
 def test_nothing_is_owed_until_every_session_is_done() -> None:
     for done in range(10):
-        assert decide_on_package(*_of_sessions(*range(1, done + 1), total=10)).payable is None
+        assert decide_on_package(*_of_sessions(*range(1, done + 1), total=10)).owed is None
 
-    assert decide_on_package(*_of_sessions(*range(1, 11), total=10)).payable is not None
+    assert decide_on_package(*_of_sessions(*range(1, 11), total=10)).owed is not None
 
 
 def test_any_order_of_arrival_gives_the_same() -> None:
@@ -65,7 +66,7 @@ def test_any_order_of_arrival_gives_the_same() -> None:
 def test_two_events_of_one_session_do_not_make_two_sessions() -> None:
     decision = decide_on_package(in_package(1), in_package(2), in_package(3))
 
-    assert decision.payable is None
+    assert decision.owed is None
     assert standing(decision) == set()
 
 
@@ -75,8 +76,8 @@ def test_a_session_that_waits_for_its_evaluation_does_not_count() -> None:
         in_package(2, "session-2"),
     ]
 
-    assert decide_on_package(*facts).payable is None
-    assert decide_on_package(*facts, evaluated(3, "session-1")).payable is not None
+    assert decide_on_package(*facts).owed is None
+    assert decide_on_package(*facts, evaluated(3, "session-1")).owed is not None
 
 
 def test_a_package_occurred_when_the_latest_of_its_members_became_billable() -> None:
@@ -126,7 +127,7 @@ def test_the_terms_hold_also_while_their_session_is_not_billable() -> None:
         in_package(2, "session-2", 1, mentor_id="mentor-2"),
     )
 
-    assert decision.payable is None
+    assert decision.owed == withdrawn("package", "package-1", event_id(1))
     assert standing(decision) == {("package_conflict", event_id(2))}
 
 
@@ -144,7 +145,7 @@ def test_a_session_with_other_terms_does_not_count_and_is_a_conflict(term: str, 
     first, second = _of_sessions(1, 2)
     decision = decide_on_package(first, replace(second, **{term: value}))
 
-    assert decision.payable is None
+    assert not isinstance(decision.owed, Payable)
     assert standing(decision) == {("package_conflict", event_id(2))}
     [report] = [report for report in decision.reports if report.standing]
     assert report.subject == "package-1"
@@ -161,7 +162,7 @@ def test_what_is_no_term_may_differ_between_the_sessions(field: str, value: Any)
         first, replace(second, **{field: value}), evaluated(3, "session-2")
     )
 
-    assert decision.payable is not None
+    assert isinstance(decision.owed, Payable)
     assert standing(decision) == set()
 
 
@@ -174,8 +175,8 @@ def test_the_members_are_the_smallest_by_completed_event_and_one_beyond_is_excee
     ]
     decision = decide_on_package(*facts)
 
-    assert decision.payable is not None
-    assert decision.payable.session_ids == ("session-b", "session-c")
+    assert isinstance(decision.owed, Payable)
+    assert decision.owed.session_ids == ("session-b", "session-c")
     assert standing(decision) == {
         ("package_exceeded", event_id(3)),
         ("package_exceeded", event_id(4)),
@@ -193,19 +194,19 @@ def test_a_session_not_yet_billable_neither_is_a_member_nor_exceeds() -> None:
     before = decide_on_package(*facts)
     after = decide_on_package(*facts, evaluated(9, "session-1"))
 
-    assert before.payable is not None
-    assert before.payable.session_ids == ("session-2", "session-3")
+    assert isinstance(before.owed, Payable)
+    assert before.owed.session_ids == ("session-2", "session-3")
     assert standing(before) == set()
-    assert after.payable is not None
-    assert after.payable.session_ids == ("session-1", "session-2")
+    assert isinstance(after.owed, Payable)
+    assert after.owed.session_ids == ("session-1", "session-2")
     assert standing(after) == {("package_exceeded", event_id(3))}
 
 
 def test_where_a_member_is_voided_the_one_beyond_takes_its_place() -> None:
     decision = decide_on_package(*_of_sessions(1, 2, 3), voided(4, named=1, session_id="session-1"))
 
-    assert decision.payable is not None
-    assert decision.payable.session_ids == ("session-2", "session-3")
+    assert isinstance(decision.owed, Payable)
+    assert decision.owed.session_ids == ("session-2", "session-3")
     assert standing(decision) == set()
     withdrawn = {(each.reason, each.source_event_id) for each in decision.reports}
     assert ("package_exceeded", event_id(3)) in withdrawn
@@ -219,8 +220,8 @@ def test_where_the_terms_are_voided_the_next_smallest_event_gives_them() -> None
     ]
     decision = decide_on_package(*facts)
 
-    assert decision.payable is not None
-    assert decision.payable.mentor_id == "mentor-2"
+    assert isinstance(decision.owed, Payable)
+    assert decision.owed.mentor_id == "mentor-2"
     assert standing(decision) == set()
 
 
@@ -233,7 +234,7 @@ def test_where_all_is_voided_every_report_is_withdrawn() -> None:
     ]
     decision = decide_on_package(*facts)
 
-    assert decision.payable is None
+    assert decision.owed == withdrawn("package", "package-1", event_id(4))
     assert {(each.reason, each.source_event_id, each.standing) for each in decision.reports} == {
         (reason, event_id(number), False)
         for reason in ("package_conflict", "package_exceeded")
@@ -247,14 +248,28 @@ def test_a_session_whose_counting_event_names_another_package_is_no_member() -> 
 
     decision = decide_on_package(elsewhere, here, *_of_sessions(3))
 
-    assert decision.payable is None
+    assert decision.owed == withdrawn("package", "package-1", event_id(2))
     assert standing(decision) == set()
 
 
 def test_a_session_whose_counting_event_names_no_package_is_no_member() -> None:
     decision = decide_on_package(completed(1), in_package(2, total=1))
 
-    assert decision.payable is None
+    assert decision.owed == withdrawn("package", "package-1", event_id(2))
+
+
+def test_a_package_one_short_by_a_void_is_owed_no_more() -> None:
+    facts = _of_sessions(1, 2)
+    assert isinstance(decide_on_package(*facts).owed, Payable)
+
+    void = voided(3, named=1, session_id="session-1")
+    assert decide_on_package(*facts, void).owed == withdrawn("package", "package-1", event_id(3))
+
+
+def test_a_package_that_never_had_sessions_enough_is_not_taken_back() -> None:
+    first, second = _of_sessions(1, 2, total=3)
+    void = voided(4, named=1, session_id="session-1")
+    assert decide_on_package(first, second, void).owed is None
 
 
 def test_the_terms_of_an_event_that_does_not_count_do_not_hold() -> None:
@@ -265,8 +280,8 @@ def test_the_terms_of_an_event_that_does_not_count_do_not_hold() -> None:
         in_package(3, "session-3", 1),
     )
 
-    assert decision.payable is not None
-    assert (decision.payable.mentor_id, decision.payable.session_ids) == (
+    assert isinstance(decision.owed, Payable)
+    assert (decision.owed.mentor_id, decision.owed.session_ids) == (
         "mentor-1",
         ("session-3",),
     )

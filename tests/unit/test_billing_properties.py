@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec, topics
-from schemas.records import CompletedFact, EvaluatedFact, ExceptionReport, Payable, VoidedFact
+from schemas.records import (
+    CompletedFact,
+    EvaluatedFact,
+    ExceptionReport,
+    Payable,
+    VoidedFact,
+)
 from stream_processors.agents.packages import PackagesAgent
 from stream_processors.agents.sessions import SessionsAgent
 from stream_processors.billing.facts import Fact
@@ -100,9 +106,9 @@ class _Exceptions:
 
 @dataclass
 class _Pipeline:
-    """Both agents, with what they told so far; the last word about each subject is what counts."""
+    """Both agents, with what they told so far; the last word about each bill is what counts."""
 
-    owed: dict[tuple[str, bytes | None], Owed | None] = field(default_factory=dict)
+    owed: dict[str, Owed] = field(default_factory=dict)
     exceptions: _Exceptions = field(default_factory=_Exceptions)
     told: list[InboundRecord] = field(default_factory=list)
     _session_facts: MemoryPartition = field(default_factory=MemoryPartition)
@@ -120,27 +126,30 @@ class _Pipeline:
         """One batch; in a crash its outputs have left, but its facts are not written."""
         facts = pending(partition)
         for record in records:
-            self._receive(record, list(agent.handle(record, facts)))
+            self._receive(list(agent.handle(record, facts)))
         if not crash:
             partition.store(list(facts.added.items()), [])
 
-    def _receive(self, cause: InboundRecord, outputs: list[OutboundRecord]) -> None:
-        payables = []
+    def _receive(self, outputs: list[OutboundRecord]) -> None:
         for output in outputs:
             if output.topic == topics.PAYABLES.name:
-                payables.append(codec.decode(output.value, Payable))
-                assert output.key == payables[-1].ledger_id.encode()
+                self._hear(output)
             elif output.topic == topics.PACKAGE_SESSIONS.name:
                 self.told.append(inbound(output))
             else:
                 self.exceptions.apply(codec.decode(output.value, ExceptionReport))
-        assert len(payables) <= 1
-        self.owed[cause.topic, cause.key] = _owed(payables[0]) if payables else None
+
+    def _hear(self, output: OutboundRecord) -> None:
+        said = codec.decode_payable(output.value)
+        assert output.key == said.ledger_id.encode()
+        if isinstance(said, Payable):
+            self.owed[said.ledger_id] = _owed(said)
+        else:
+            self.owed.pop(said.ledger_id, None)
 
     @property
     def outcome(self) -> tuple[set[Owed], set[Exceptional]]:
-        owed = {bill for bill in self.owed.values() if bill is not None}
-        return owed, self.exceptions.standing
+        return set(self.owed.values()), self.exceptions.standing
 
 
 def _in_order(history: list[Happened]) -> _Pipeline:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from schemas.records import PackageSession, Payable
+from schemas.records import PackageSession, Payable, PayableWithdrawn
 from stream_processors.billing.facts import Fact
+from stream_processors.billing.payables import withdrawn
 from stream_processors.billing.sessions import session_standing
 from tests.unit.billing_records import (
     NOON,
@@ -22,13 +23,18 @@ from tests.unit.billing_records import (
 
 
 def _payable(*facts: Fact) -> Payable:
-    payable = decide(*facts).payable
-    assert payable is not None
+    payable = decide(*facts).owed
+    assert isinstance(payable, Payable)
     return payable
 
 
+def nothing_owed(number: int) -> PayableWithdrawn:
+    """Return that nothing is owed for the session because of the `number`th event."""
+    return withdrawn("session", "session-1", event_id(number))
+
+
 def test_a_completed_session_is_owed_for_by_its_type_to_its_mentor() -> None:
-    assert decide(completed(1)).payable == Payable(
+    assert decide(completed(1)).owed == Payable(
         ledger_id="e853806a-84ff-50e1-a61b-5c765a09e1d5",
         kind="session",
         mentor_id="mentor-1",
@@ -44,13 +50,13 @@ def test_a_completed_session_is_owed_for_by_its_type_to_its_mentor() -> None:
 
 
 def test_nothing_is_owed_where_nothing_is_known() -> None:
-    assert decide().payable is None
+    assert decide().owed is None
     assert decide().package_sessions == ()
     assert decide().reports == ()
 
 
 def test_a_session_of_a_package_is_not_owed_for_by_itself() -> None:
-    assert decide(in_package(1)).payable is None
+    assert decide(in_package(1)).owed is None
 
 
 def test_a_session_that_needs_no_evaluation_was_made_billable_by_its_completion() -> None:
@@ -60,7 +66,7 @@ def test_a_session_that_needs_no_evaluation_was_made_billable_by_its_completion(
 
 
 def test_a_session_that_needs_an_evaluation_waits_for_it() -> None:
-    assert decide(completed(1, required_evaluation=True)).payable is None
+    assert decide(completed(1, required_evaluation=True)).owed is None
 
 
 def test_a_session_that_needs_an_evaluation_was_made_billable_by_it() -> None:
@@ -70,7 +76,7 @@ def test_a_session_that_needs_an_evaluation_was_made_billable_by_it() -> None:
 
 
 def test_an_evaluation_may_come_before_the_completion() -> None:
-    assert decide(evaluated(1)).payable is None
+    assert decide(evaluated(1)).owed is None
 
     payable = _payable(evaluated(1, minutes=-10), completed(2, required_evaluation=True))
 
@@ -80,7 +86,7 @@ def test_an_evaluation_may_come_before_the_completion() -> None:
 def test_an_evaluation_of_a_session_that_needs_none_changes_nothing() -> None:
     without, with_one = decide(completed(1)), decide(completed(1), evaluated(2))
 
-    assert with_one.payable == without.payable
+    assert with_one.owed == without.owed
     assert standing(with_one) == set()
 
 
@@ -108,7 +114,7 @@ def test_of_several_evaluated_events_the_one_with_the_smallest_id_counts(
 def test_another_event_that_says_the_same_is_ignored() -> None:
     decision = decide(completed(1), completed(2), evaluated(3), evaluated(4))
 
-    assert decision.payable == decide(completed(1)).payable
+    assert decision.owed == decide(completed(1)).owed
     assert standing(decision) == set()
 
 
@@ -184,23 +190,23 @@ def test_a_report_rests_on_all_facts_of_its_session_and_holds_the_event() -> Non
 
 
 def test_a_voided_event_counts_as_absent() -> None:
-    assert decide(completed(1), voided(2, named=1)).payable is None
-    assert decide(voided(1, named=2), completed(2)).payable is None
+    assert decide(completed(1), voided(2, named=1)).owed == nothing_owed(2)
+    assert decide(voided(1, named=2), completed(2)).owed == nothing_owed(1)
 
 
 def test_where_the_first_event_is_voided_the_next_counts() -> None:
     decision = decide(completed(1), completed(2, mentor_id="mentor-2"), voided(3, named=1))
 
-    assert decision.payable is not None
-    assert decision.payable.mentor_id == "mentor-2"
+    assert isinstance(decision.owed, Payable)
+    assert decision.owed.mentor_id == "mentor-2"
     assert standing(decision) == set()
 
 
 def test_voiding_the_event_that_contradicts_withdraws_the_conflict() -> None:
     decision = decide(completed(1), completed(2, mentor_id="mentor-2"), voided(3, named=2))
 
-    assert decision.payable is not None
-    assert decision.payable.mentor_id == "mentor-1"
+    assert isinstance(decision.owed, Payable)
+    assert decision.owed.mentor_id == "mentor-1"
     assert [(report.source_event_id, report.standing) for report in decision.reports] == [
         (event_id(1), False),
         (event_id(2), False),
@@ -221,8 +227,19 @@ def test_a_voided_event_contradicts_nothing_that_counts_after_it() -> None:
 def test_where_the_evaluation_is_voided_the_session_waits_again() -> None:
     facts = (completed(1, required_evaluation=True), evaluated(2))
 
-    assert decide(*facts, voided(3, named=2)).payable is None
-    assert decide(*facts, voided(3, named=2), evaluated(4)).payable is not None
+    assert decide(*facts, voided(3, named=2)).owed == nothing_owed(3)
+    assert isinstance(decide(*facts, voided(3, named=2), evaluated(4)).owed, Payable)
+
+
+def test_an_event_with_a_smaller_id_takes_back_what_was_owed_for_the_session_by_itself() -> None:
+    assert decide(in_package(1), completed(2)).owed == nothing_owed(1)
+    assert decide(completed(1, required_evaluation=True), completed(2)).owed == nothing_owed(1)
+
+
+def test_what_was_never_owed_is_not_taken_back() -> None:
+    assert decide(in_package(1), voided(2, named=1)).owed is None
+    assert decide(completed(1, required_evaluation=True), voided(2, named=1)).owed is None
+    assert decide(evaluated(1), voided(2, named=1)).owed is None
 
 
 def test_where_every_event_is_voided_nothing_stands() -> None:
@@ -230,12 +247,12 @@ def test_where_every_event_is_voided_nothing_stands() -> None:
         completed(1), completed(2, mentor_id="mentor-2"), voided(3, named=1), voided(4, named=2)
     )
 
-    assert decision.payable is None
+    assert decision.owed == nothing_owed(4)
     assert standing(decision) == set()
 
 
 def test_voiding_an_unknown_event_changes_nothing() -> None:
-    assert decide(completed(1), voided(2, named=7)).payable == decide(completed(1)).payable
+    assert decide(completed(1), voided(2, named=7)).owed == decide(completed(1)).owed
 
 
 def test_a_package_is_told_all_that_is_known_of_its_session() -> None:
@@ -256,7 +273,7 @@ def test_every_package_that_any_event_names_is_told_a_voided_one_included() -> N
 
     told = [session.service_package_id for session in decision.package_sessions]
     assert told == ["package-1", "package-2"]
-    assert decision.payable is not None
+    assert isinstance(decision.owed, Payable)
 
 
 def test_a_session_of_no_package_tells_none() -> None:

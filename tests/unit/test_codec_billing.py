@@ -15,6 +15,7 @@ from schemas.records import (
     ExceptionReport,
     PackageSession,
     Payable,
+    PayableWithdrawn,
     VoidedFact,
 )
 from schemas.shipped import file_name, load_versions
@@ -53,6 +54,7 @@ RECORDS: list[BillingRecord] = [
     PackageSession("p-1", "s-1", (COMPLETED, COMPLETED), (EVALUATED,), (VOIDED,)),
     PackageSession("p-1", "s-1", (), (), ()),
     PAYABLE,
+    PayableWithdrawn("l-1", "session", "s-1", "e-3"),
     ExceptionReport("undecodable", "s-1", None, True, 3, "what", b'{"\x00": 1}'),  # noqa: FBT003
 ]
 
@@ -60,6 +62,14 @@ RECORDS: list[BillingRecord] = [
 @pytest.mark.parametrize("record", RECORDS)
 def test_a_billing_record_comes_back_as_it_went(record: BillingRecord) -> None:
     assert decode(encode(record), type(record)) == record
+
+
+def test_a_record_is_read_as_whichever_of_several_types_it_is() -> None:
+    assert decode(encode(PAYABLE), PayableWithdrawn, Payable) == PAYABLE
+    with pytest.raises(
+        Undecodable, match=r"billing\.Payable or billing\.VoidedFact: the"
+    ):
+        decode(encode(EVALUATED), Payable, VoidedFact)
 
 
 def test_a_time_keeps_its_microseconds_and_its_zone() -> None:

@@ -50,6 +50,11 @@ def test_an_excess_session_that_a_person_decided_to_bill_is_posted_again() -> No
     assert refusal(exception) is None
 
 
+def test_a_bill_that_another_one_kept_out_is_posted_again() -> None:
+    exception = row("ledger_conflict", {"payable": {}, "refused": "23505"})
+    assert way_out(exception) is WayOut.POST_AGAIN
+
+
 def test_what_is_resolved_or_empty_is_not_tried_again() -> None:
     assert "already resolved (posted)" in str(refusal(row("timeout", {"payable": {}}, "resolved")))
     assert "holds nothing that could be tried" in str(refusal(row("undecodable", None)))
