@@ -23,11 +23,12 @@ def move_to_beginning(cluster: Cluster, group: str) -> None:
     cluster.move(group, {**first, **cluster.positions.ends([told])})
 
 
-def begin_changelogs(cluster: Cluster, group: str) -> None:
+def begin_changelogs(cluster: Cluster, group: str, *, complete: bool = True) -> None:
     """Begin new changelogs. They say that a person wanted it so, and of which topics they are.
 
     That is why processors that find nothing in them but events that were processed, or removed,
-    take them for what they are, and not for lost ones.
+    take them for what they are, and not for lost ones. One that is not `complete` they refuse; it
+    is begun once more when it is.
     """
     written = written_topics(group)
     rebuilt_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -36,4 +37,5 @@ def begin_changelogs(cluster: Cluster, group: str) -> None:
         (PACKAGE_FACTS_CHANGELOG, written[PACKAGE_SESSIONS.name]),
     ):
         source_id = cluster.ids([source.name])[source.name]
-        cluster.begin_changelog(written[changelog.name], Genesis(source_id, rebuilt_at))
+        genesis = Genesis(source_id, rebuilt_at, complete)
+        cluster.begin_changelog(written[changelog.name], genesis)

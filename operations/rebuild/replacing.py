@@ -78,6 +78,7 @@ def replace(database_url: str, bootstrap_servers: str, actor: str, teller: Telle
         move_to_beginning(cluster, PROCESSORS_GROUP)
         _replace_changelogs(cluster, local)
         seeded = seed_facts(database_url, bootstrap_servers)
+        begin_changelogs(cluster, PROCESSORS_GROUP)
         teller.say(f"Made the changelogs anew, with {seeded} recorded facts of sessions.")
         record_action(
             connection,
@@ -147,11 +148,11 @@ def _move_ledger_writer(
 
 
 def _replace_changelogs(cluster: Cluster, local: LocalProcesses | None) -> None:
-    """Delete the changelogs and begin new ones."""
+    """Delete the changelogs and begin new ones, which are not complete yet."""
     copies = _replication_factor(cluster)
     cluster.delete_topics([changelog.name for changelog in _CHANGELOGS])
     cluster.create_missing(_CHANGELOGS, copies)
-    begin_changelogs(cluster, PROCESSORS_GROUP)
+    begin_changelogs(cluster, PROCESSORS_GROUP, complete=False)
     if local is not None:
         local.drop_state()
 

@@ -1,11 +1,16 @@
-"""All that sessions' events say, put into a new changelog before anybody decides on it.
+"""All that sessions' events say, put into the new changelogs before anybody decides on it.
 
-A topic whose records were removed has them again behind those that came later. Read in that order,
-an evaluation would meet the completion that a person had voided before, without the voiding: the
-wrong mentor would be paid. With every recorded fact known beforehand, the order does not matter.
+A topic whose records were removed has them again behind those that came later, and partitions are
+read as they come. Read in that order, an evaluation would meet the completion that a person had
+voided before, without the voiding, and a package those of its sessions that agree, without the one
+whose terms hold: the wrong mentor would be paid. With every recorded fact known beforehand, of
+sessions and of packages, the order does not matter.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Self
 
 import psycopg
 from aiokafka.partitioner import murmur2
@@ -16,77 +21,125 @@ from operations.output import SILENT
 from schemas import codec
 from schemas.errors import Undecodable
 from schemas.records import SessionCompleted, SessionEvaluated, SessionVoided
-from schemas.topics import EVENTS_SESSION, SESSION_FACTS_CHANGELOG
-from stream_processors.billing.facts import fact_of, session_fact_key
+from schemas.topics import (
+    EVENTS_SESSION,
+    PACKAGE_FACTS_CHANGELOG,
+    PACKAGE_SESSIONS,
+    SESSION_FACTS_CHANGELOG,
+    Topic,
+)
+from stream_processors.billing.facts import (
+    Fact,
+    SessionFacts,
+    fact_of,
+    gather,
+    package_fact_key,
+    session_fact_key,
+)
+from stream_processors.billing.sessions import package_sessions
 
 _ROWS_AT_ONCE = 1_000
 _DELIVERY_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 
 _EVENTS = """
-    SELECT id::text, event_type, aggregate_id, payload::text
+    SELECT aggregate_id, id::text, event_type, payload::text
     FROM recorded_events
     WHERE aggregate_type = 'session'
+    ORDER BY aggregate_id
 """
 
 
 def seed_facts(database_url: str, bootstrap_servers: str) -> int:
-    """Write the fact of each recorded event of a session into its changelog; return how many.
+    """Write what each recorded event of a session says into the changelogs; return how many.
 
-    The changelog is begun, and nobody reads it yet. Raises UnreachableError.
+    The changelogs are begun, and nobody reads them yet. Raises UnreachableError.
     """
-    failures: list[KafkaError] = []
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "log_level": 3,
-        },
-        logger=SILENT,
-    )
-    seeded = 0
     with (
         psycopg.connect(database_url) as connection,
         connection.cursor(name="recorded_facts") as events,
+        _Seeds(bootstrap_servers) as seeds,
     ):
         events.itersize = _ROWS_AT_ONCE
         events.execute(_EVENTS)
-        for row in events:
-            seeded += _produce(producer, row, failures)
-    if producer.flush(_DELIVERY_SECONDS) or failures:
-        reason = failures[0].str() if failures else "no answer"
-        raise UnreachableError(
-            f"{SESSION_FACTS_CHANGELOG.name} did not take every recorded fact: {reason}. See "
-            "`outbox status`, then run the same command again."
-        )
-    return seeded
+        return sum(seeds.sow(facts) for facts in _sessions(events))
 
 
-def _produce(producer: Producer, row: tuple[Any, ...], failures: list[KafkaError]) -> int:
-    event_id, event_type, session_id, payload = row
+def _sessions(events: Iterator[tuple[Any, ...]]) -> Iterator[SessionFacts]:
+    """Yield all facts of each session."""
+    for _, of_session in groupby(events, key=itemgetter(0)):
+        yield gather(fact for fact in map(_fact, of_session) if fact is not None)
+
+
+def _fact(row: tuple[Any, ...]) -> Fact | None:
+    """Return what an event says; None where the processors make an exception of it."""
+    _, event_id, event_type, payload = row
     try:
         event = codec.decode_event(event_type, payload.encode())
     except Undecodable:
-        # The processors make an exception of it as they read it.
-        return 0
+        return None
     if not isinstance(event, SessionCompleted | SessionEvaluated | SessionVoided):
-        return 0
-    fact = fact_of(event, event_id)
-    while True:
-        try:
-            producer.produce(
-                SESSION_FACTS_CHANGELOG.name,
-                codec.encode(fact),
-                session_fact_key(fact),
-                partition=partition_of(session_id.encode(), EVENTS_SESSION.partitions),
-                on_delivery=lambda error, _: failures.append(error) if error else None,
+        return None
+    return fact_of(event, event_id)
+
+
+class _Seeds:
+    """Writes facts into the changelogs; left without an error, all of them are there."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._failures: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "enable.idempotence": True,
+                "compression.type": "lz4",
+                "log_level": 3,
+            },
+            logger=SILENT,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._producer.purge()
+        elif self._producer.flush(_DELIVERY_SECONDS) or self._failures:
+            reason = self._failures[0].str() if self._failures else "no answer"
+            raise UnreachableError(
+                f"The changelogs did not take every recorded fact: {reason}. See `outbox status`, "
+                "then run the same command again."
             )
-        except BufferError:
-            producer.poll(_POLL_SECONDS)
-        else:
-            producer.poll(0)
-            return 1
+
+    def sow(self, facts: SessionFacts) -> int:
+        """Write the facts of a session, also to each package that they name; return how many."""
+        for fact in facts:
+            place = partition_of(fact.session_id.encode(), EVENTS_SESSION.partitions)
+            self._write(SESSION_FACTS_CHANGELOG, place, session_fact_key(fact), fact)
+        for told in package_sessions(facts):
+            package_id = told.service_package_id
+            place = partition_of(package_id.encode(), PACKAGE_SESSIONS.partitions)
+            for fact in facts:
+                key = package_fact_key(package_id, fact)
+                self._write(PACKAGE_FACTS_CHANGELOG, place, key, fact)
+        return len(facts)
+
+    def _write(self, changelog: Topic, partition: int, key: bytes, fact: Fact) -> None:
+        value = codec.encode(fact)
+        while True:
+            try:
+                self._producer.produce(
+                    changelog.name, value, key, partition=partition, on_delivery=self._note
+                )
+            except BufferError:
+                self._producer.poll(_POLL_SECONDS)
+            else:
+                self._producer.poll(0)
+                return
+
+    def _note(self, error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            self._failures.append(error)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -125,11 +125,16 @@ class Changelog:
             )
 
     def check_begun_for_source(self, partition: int, genesis: Genesis) -> None:
-        """Check that the facts are of the topic that is there now; see PositionLost.
+        """Check that the facts are all there, and of the topic that is there now; see PositionLost.
 
         A topic that is deleted takes its groups' offsets along: a new one of its name would be
         read from its beginning as if nothing had ever been processed.
         """
+        if not genesis.complete:
+            raise PositionLost(
+                f"the facts in {self.topic}[{partition}] are not all there: a rebuild was broken "
+                f"off. {MEND}"
+            )
         if genesis.source_topic_id != self.source_id:
             raise PositionLost(
                 f"the facts in {self.topic}[{partition}] are of a topic {self.source_topic} with "

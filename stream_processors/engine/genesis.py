@@ -13,12 +13,15 @@ GENESIS_KEY = b"\0genesis"
 class Genesis:
     """Of which topic a changelog's facts are; `rebuilt_at` where a person had it made anew.
 
+    Not `complete` while the facts are still being put into it.
+
     Kafka gives each topic an id when it makes it. A topic that is deleted and made again has its
     name and its offsets again, but not its id.
     """
 
     source_topic_id: str
     rebuilt_at: str | None = None
+    complete: bool = True
 
     @property
     def value(self) -> bytes:

@@ -180,6 +180,28 @@ def test_an_event_that_stayed_does_not_meet_a_completion_without_the_voiding_tha
 
 
 @pytest.mark.timeout(300)
+def test_sessions_that_agree_are_not_paid_before_the_one_is_known_whose_terms_hold(
+    books: Books, topics: Topics
+) -> None:
+    """Its event was removed and is sent again behind theirs: in that order, they were a package."""
+    books.insert(books.course("s1", 2, mentorId=books.id("first-mentor")))
+    for noun in ("s2", "s3"):
+        books.insert(books.course(noun, 2))
+    for _ in range(2):
+        books.wait_for_exception(books.id("package"), "package_conflict", "failed")
+    with books.stack.stopped("worker-1"):
+        for number, end in ends(topics, EVENTS_SESSION.name).items():
+            topics.truncate(EVENTS_SESSION.name, end, number)
+        for noun in ("s2", "s3"):
+            books.insert(books.course(noun, 2))
+        wait_for_receipts(books, 5)
+
+    replaced(books)
+
+    assert books.bills() == []
+
+
+@pytest.mark.timeout(300)
 def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_filled_again(
     books: Books, topics: Topics
 ) -> None:

@@ -1,6 +1,7 @@
 """A copy is of one changelog, and a changelog of one source topic: another of its name is told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,22 @@ def test_facts_of_a_source_topic_that_was_made_anew_are_not_built_upon(
     for name in ("a", "b"):
         with pytest.raises(PositionLost, match="deleted and made anew"):
             start(name)
+
+
+def test_facts_whose_rebuild_was_broken_off_are_not_built_upon_until_all_are_there(
+    start: Start, topics: Topics
+) -> None:
+    worker = start("a")
+    topics.make_anew(worker.log.topic)
+    begun = Genesis(worker.log.source_id, "2026-03-01T12:00:00+00:00", complete=False)
+    topics.produce(worker.log.topic, begun.value, key=GENESIS_KEY)
+    topics.produce(worker.log.topic, b"fact", key=b"1")
+    with pytest.raises(PositionLost, match="a rebuild was broken off"):
+        start("a")
+
+    topics.produce(worker.log.topic, replace(begun, complete=True).value, key=GENESIS_KEY)
+
+    assert start("a").known() == ["1"]
 
 
 def test_a_source_topic_made_anew_under_a_running_worker_is_told_at_the_next_gap(
