@@ -39,7 +39,8 @@ def post_and_record(connection: psycopg.Connection, batch: Batch) -> Posting:
     """Post payables and record those that could not be, inside the caller's transaction."""
     posting = post(connection, batch.payables)
     record_exceptions(connection, posting.exceptions)
-    record_exceptions(connection, withdraw(connection, batch.withdrawn))
+    if batch.withdrawn:
+        record_exceptions(connection, withdraw(connection, batch.withdrawn))
     return posting
 
 
@@ -80,7 +81,8 @@ def _post_one_by_one(connection: psycopg.Connection, batch: Batch) -> Posting:
     ]
     exceptions = tuple(each for posting in postings for each in posting.exceptions)
     record_exceptions(connection, exceptions)
-    record_exceptions(connection, withdraw(connection, batch.withdrawn))
+    if batch.withdrawn:
+        record_exceptions(connection, withdraw(connection, batch.withdrawn))
     return Posting(
         tuple(entry_id for posting in postings for entry_id in posting.posted), exceptions
     )
