@@ -19,7 +19,7 @@ _EVERYTHING, _WINDOW, _FIGURES, _RESEND, _WITHOUT_RECEIPT = (
 )
 _COMPARISON = "".join(
     (_HERE / f"{name}.sql").read_text(encoding="utf-8")
-    for name in ("expectation", "pairs", "ledger", "verdict")
+    for name in ("expectation", "pairs", "ledger", "decisions", "verdict")
 )
 _STILL = "SELECT id FROM undelivered_events WHERE id = ANY(%(events)s)"
 

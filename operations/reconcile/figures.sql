@@ -9,7 +9,7 @@ offender AS (
         CASE outcome
             WHEN 'missing' THEN 'not_in_ledger'
             WHEN 'failed' THEN blocked_reason
-            ELSE array_to_string(different_facts || different_price, ', ')
+            ELSE array_to_string(different_facts || unexplained, ', ')
         END AS reason,
         subject,
         due_at AS placed_at,
@@ -23,14 +23,27 @@ offender AS (
     WHERE outcome IN ('missing', 'failed', 'mismatched', 'conflict')
     UNION ALL
     SELECT
-        outcome, 'not_owed', subject, posted_at,
+        outcome,
+        -- What a person posted needs no event.
+        CASE WHEN outcome = 'mismatched' AND (decided OR kind = 'correction')
+             THEN array_to_string(unexplained, ', ') ELSE 'not_owed' END,
+        subject, posted_at,
         jsonb_build_object(
             'kind', subject_kind, 'subject', subject, 'mentor_id', mentor_id,
             'contract_id', contract_id, 'session_ids', members,
-            'source_event_id', source_event_id, 'occurred_at', occurred_at, 'ledger_id', id
+            'source_event_id', source_event_id, 'occurred_at', occurred_at, 'ledger_id', id,
+            'exception_id', contradicted_by
         )
     FROM not_owed
     WHERE outcome IN ('conflict', 'mismatched')
+    UNION ALL
+    SELECT
+        'mismatched', array_to_string(unexplained, ', '), subject, posted_at,
+        jsonb_build_object(
+            'kind', subject_kind, 'subject', subject, 'mentor_id', mentor_id,
+            'contract_id', contract_id, 'ledger_id', id, 'reverses', reverses
+        )
+    FROM wrong_reversal
     UNION ALL
     SELECT
         'duplicate', 'paid_more_than_once', subject, posted_at,
@@ -116,6 +129,8 @@ figure (section, outcome, reason, placed_at, detail) AS (
     SELECT 'bill', outcome, '', due_at, NULL::jsonb FROM judged
     UNION ALL
     SELECT 'not_owed', outcome, '', posted_at, NULL FROM not_owed
+    UNION ALL
+    SELECT 'not_owed', 'mismatched', '', posted_at, NULL FROM wrong_reversal
     UNION ALL
     SELECT 'waiting', 'waiting', reason, since, NULL
     FROM waiting

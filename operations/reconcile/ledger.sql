@@ -1,4 +1,4 @@
--- What the ledger holds, net of reversals, and what a person was asked or has decided.
+-- What the ledger holds, net of reversals, and what a person was asked.
 -- Fourth part of one statement.
 paid AS (
     SELECT
@@ -21,13 +21,6 @@ standing AS MATERIALIZED (
     LEFT JOIN paid ON paid.entry_id = entry.id
     WHERE entry.kind <> 'reversal' AND reversal.id IS NULL
     WINDOW same_subject AS (PARTITION BY entry.session_id, entry.service_package_id)
-),
-reversed AS (
-    SELECT DISTINCT
-        CASE WHEN session_id IS NULL THEN 'package' ELSE 'session' END AS kind,
-        coalesce(session_id, service_package_id) COLLATE "C" AS subject
-    FROM entry
-    WHERE kind = 'reversal'
 ),
 duplicate AS MATERIALIZED (
     SELECT subject_kind AS kind, subject, max(posted_at) AS posted_at, array_agg(id ORDER BY id) AS entry_ids
@@ -72,13 +65,12 @@ blocked AS (
     ) AS reasons
     ORDER BY kind, subject, urgency
 ),
--- Contradictory events that a person is asked about: they may explain what stands in the ledger.
+-- What stands and the events contradict, of which a person was asked; the most urgent first.
 contradiction AS (
     SELECT
         kind, subject, min(urgency) AS urgency,
-        min(urgency) FILTER (WHERE reason = 'ledger_conflict') AS ledger_urgency,
         (array_agg(id ORDER BY urgency))[1] AS exception_id
     FROM problem
-    WHERE reason IN ('ledger_conflict', 'session_conflict', 'package_conflict', 'package_exceeded')
+    WHERE reason = 'ledger_conflict'
     GROUP BY kind, subject
 ),

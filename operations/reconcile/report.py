@@ -21,6 +21,7 @@ _EXPECTED = (
     "missing",
     "failed",
     "awaiting_delivery",
+    "taken_back",
 )
 _BILLED = ("billed", "mismatched", "duplicate", "conflict")
 _DISCREPANCIES = (

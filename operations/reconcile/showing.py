@@ -30,7 +30,8 @@ _WAY_OUT = {
     "`outbox exceptions retry`.",
     "duplicate": "Paid twice: `outbox ledger reverse ID --reason …` takes an entry back.",
     "mismatched": "Wrong in the ledger: `outbox ledger correct ID --reason …`, or `reverse` where "
-    "nothing is owed.",
+    "nothing is owed. What is not_decided was posted by nobody's decision: `outbox ledger verify` "
+    "tells whether more was touched.",
     "overdue_waits": "Overdue: ask the application for the event that they wait for.",
     "consumed_without_completed": "Consumed without completed: the application must insert "
     "services.session.completed for them, or nobody is paid.",

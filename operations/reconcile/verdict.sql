@@ -1,4 +1,4 @@
--- The expectation beside the ledger. Fifth part of one statement.
+-- The expectation beside the ledger. Sixth part of one statement.
 --
 -- Parameters: since, until: timestamptz or ±infinity, the time in which a bill fell due (the last event
 -- that it needed was created), so that each bill lies in exactly one of adjoining windows, also a
@@ -6,32 +6,22 @@
 compared AS MATERIALIZED (
     SELECT
         bill.*,
-        standing.id AS entry_id,
-        standing.kind AS entry_kind,
-        standing.entries,
-        standing.price_effective_from,
+        explained.id AS entry_id,
+        explained.kind AS entry_kind,
+        explained.entries,
+        explained.price_effective_from,
+        explained.unexplained,
         array_remove(ARRAY[
-            CASE WHEN standing.mentor_id <> bill.mentor_id THEN 'mentor_id' END,
-            CASE WHEN standing.contract_id <> bill.contract_id THEN 'contract_id' END,
-            CASE WHEN standing.student_id <> bill.student_id THEN 'student_id' END,
-            CASE WHEN standing.occurred_at <> bill.occurred_at THEN 'occurred_at' END,
-            CASE WHEN standing.members IS DISTINCT FROM bill.members THEN 'session_ids' END
-        ], NULL) AS different_facts,
-        -- Stored with the price it was posted with: that must be one, and have been in force.
-        array_remove(ARRAY[
-            CASE WHEN price.mentor_id IS NULL OR price.effective_from > bill.occurred_at
-                 THEN 'price_effective_from' END,
-            CASE WHEN standing.amount_minor <> price.amount_minor THEN 'amount_minor' END,
-            CASE WHEN standing.currency <> price.currency THEN 'currency' END
-        ], NULL) AS different_price
+            CASE WHEN explained.mentor_id <> bill.mentor_id THEN 'mentor_id' END,
+            CASE WHEN explained.contract_id <> bill.contract_id THEN 'contract_id' END,
+            CASE WHEN explained.student_id <> bill.student_id THEN 'student_id' END,
+            CASE WHEN explained.occurred_at <> bill.occurred_at THEN 'occurred_at' END,
+            CASE WHEN explained.members IS DISTINCT FROM bill.members THEN 'session_ids' END
+        ], NULL) AS different_facts
     FROM bill
-    LEFT JOIN standing
-        ON standing.subject_kind = bill.kind AND standing.subject = bill.subject
-        AND standing.place = 1
-    LEFT JOIN mentor_prices AS price
-        ON price.mentor_id = bill.mentor_id
-        AND price.price_code = bill.price_code
-        AND price.effective_from = standing.price_effective_from
+    LEFT JOIN explained
+        ON explained.subject_kind = bill.kind AND explained.subject = bill.subject
+        AND explained.place = 1
 ),
 judged AS MATERIALIZED (
     SELECT
@@ -42,19 +32,21 @@ judged AS MATERIALIZED (
         contradiction.exception_id AS contradicted_by,
         CASE
             WHEN compared.entries > 1 THEN 'duplicate'
-            -- A correction says what a person decided.
-            WHEN compared.entry_kind = 'correction' THEN 'billed'
-            WHEN compared.entry_id IS NOT NULL AND different_price = '{}'
-                AND different_facts = '{}' THEN 'billed'
+            WHEN 'not_decided' = ANY(unexplained) THEN 'mismatched'
+            -- The facts of a correction are what a person decided.
+            WHEN compared.entry_id IS NOT NULL AND unexplained = '{}'
+                AND (different_facts = '{}' OR entry_kind = 'correction') THEN 'billed'
             WHEN compared.entry_id IS NOT NULL AND different_facts <> '{}'
                 AND NOT settled THEN 'in_flight'
             -- Contradictory events came in an unlucky order, and a person has been asked.
             WHEN compared.entry_id IS NOT NULL AND different_facts <> '{}'
-                AND contradiction.ledger_urgency < 3 AND contested THEN 'conflict'
+                AND contradiction.urgency < 3 AND contested THEN 'conflict'
             WHEN compared.entry_id IS NOT NULL AND different_facts <> '{}'
-                AND contradiction.ledger_urgency = 3 THEN 'decided'
+                AND contradiction.urgency = 3 THEN 'decided'
             WHEN compared.entry_id IS NOT NULL THEN 'mismatched'
-            WHEN reversed.subject IS NOT NULL OR blocked.status = 'dismissed' THEN 'decided'
+            WHEN reversed.decided OR blocked.status = 'dismissed' THEN 'decided'
+            -- By a reversal that nobody decided, which is an offender of its own.
+            WHEN reversed.subject IS NOT NULL THEN 'taken_back'
             WHEN blocked.status IS NOT NULL THEN blocked.status
             WHEN undelivered THEN 'awaiting_delivery'
             WHEN NOT settled THEN 'in_flight'
@@ -69,32 +61,27 @@ judged AS MATERIALIZED (
 -- Entries that the events do not call for.
 not_owed AS (
     SELECT
-        standing.*,
+        explained.*,
+        contradiction.exception_id AS contradicted_by,
         CASE
+            WHEN 'not_decided' = ANY(explained.unexplained) THEN 'mismatched'
             WHEN NOT coalesce(session_progress.settled, package_progress.settled, true)
                 OR %(lagging)s THEN 'in_flight'
-            WHEN contradiction.urgency < 3
-                AND coalesce(session_progress.contested, package_progress.contested)
-                THEN 'conflict'
-            WHEN contradiction.urgency = 3 THEN 'decided'
-            -- An excess session of a package, which a person let be billed by itself.
-            WHEN billed_singly.session_id IS NOT NULL THEN 'decided'
+            WHEN contradiction.urgency < 3 THEN 'conflict'
+            -- A person let it stand, or posted it.
+            WHEN contradiction.urgency = 3 OR (explained.decided AND explained.unexplained = '{}')
+                THEN 'decided'
             ELSE 'mismatched'
         END AS outcome
-    FROM standing
-    LEFT JOIN (
-        SELECT DISTINCT subject COLLATE "C" AS session_id
-        FROM operator_actions
-        WHERE action = 'exceptions.bill_singly'
-    ) AS billed_singly
-        ON billed_singly.session_id = standing.session_id AND standing.kind = 'session'
-    LEFT JOIN bill ON bill.kind = standing.subject_kind AND bill.subject = standing.subject
+    FROM explained
+    LEFT JOIN bill ON bill.kind = explained.subject_kind AND bill.subject = explained.subject
     LEFT JOIN duplicate
-        ON duplicate.kind = standing.subject_kind AND duplicate.subject = standing.subject
-    LEFT JOIN session_progress ON session_progress.session_id = standing.session_id
-    LEFT JOIN package_progress ON package_progress.package_id = standing.service_package_id
+        ON duplicate.kind = explained.subject_kind AND duplicate.subject = explained.subject
+    LEFT JOIN session_progress ON session_progress.session_id = explained.session_id
+    LEFT JOIN package_progress ON package_progress.package_id = explained.service_package_id
     LEFT JOIN contradiction
-        ON contradiction.kind = standing.subject_kind AND contradiction.subject = standing.subject
-    WHERE bill.subject IS NULL AND duplicate.subject IS NULL AND standing.kind <> 'correction'
-      AND standing.posted_at >= %(since)s::timestamptz AND standing.posted_at < %(until)s::timestamptz
+        ON contradiction.kind = explained.subject_kind AND contradiction.subject = explained.subject
+    WHERE bill.subject IS NULL AND duplicate.subject IS NULL
+      AND explained.posted_at >= %(since)s::timestamptz
+      AND explained.posted_at < %(until)s::timestamptz
 ),

@@ -4,12 +4,10 @@ import uuid
 
 import psycopg
 
-from tests.integration.database_rows import (
-    complete,
-    insert_exception,
-    reverse,
-    void,
-)
+from operations.ledger.correcting import correct
+from operations.ledger.replacement import ByHand
+from operations.ledger.reversing import Decision, reverse
+from tests.integration.database_rows import complete, insert_exception, void
 from tests.integration.reconciled import (
     bill_session,
     complete_package,
@@ -93,6 +91,7 @@ def test_a_ledger_row_of_another_mentor_time_or_sessions_is_mismatched(
     admin: psycopg.Connection,
 ) -> None:
     insert_price(admin)
+    insert_price(admin, mentor_id="mentor-2")
     insert_price(admin, price_code="course", amount_minor=200_000)
     bill_session(admin, "session-1", mentor_id="mentor-2")
     bill_session(admin, "session-2", occurred_at="2026-03-01T12:00:01Z")
@@ -247,12 +246,12 @@ def test_a_reversed_entry_is_a_persons_decision_and_a_correction_its_replacement
     admin: psycopg.Connection,
 ) -> None:
     insert_price(admin)
-    event, entry = bill_session(admin, "session-1")
-    same = {"price_effective_from": "2026-01-01T00:00:00Z", "source_event_id": event.id}
-    reverse(admin, entry, **same)
+    _, entry = bill_session(admin, "session-1")
+    decision = Decision(actor="Dana", reason="agreed by mail")
+    reverse(admin, entry, decision)
     found = reconciled(admin)
     assert (found.expected, found.decided, found.missing, found.verdict) == (0, 1, 0, "clean")
-    post(admin, "session-1", kind="correction", amount_minor=5_000, source_event_id=event.id)
+    correct(admin, entry, decision, ByHand(amount_minor=5_000))
     found = reconciled(admin)
     assert (found.expected, found.billed, found.verdict) == (1, 1, "clean")
 

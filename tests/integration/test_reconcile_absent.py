@@ -5,7 +5,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from operations.reconcile.comparison import Waits
 from tests.integration.database_rows import (
@@ -201,22 +200,3 @@ def test_a_receipt_of_a_topic_that_was_made_anew_does_not_hide_a_missing_bill(
     assert reconciled(admin, **asked, asked_at=now - timedelta(hours=1)).missing == 0
     asked["judged"] = {0: 9}
     assert reconciled(admin, **asked, asked_at=now).waiting_for == {"in_flight": 1}
-
-
-def test_a_session_that_a_person_let_be_billed_singly_is_decided(
-    admin: psycopg.Connection,
-) -> None:
-    insert_price(admin)
-    insert_price(admin, price_code="course", amount_minor=200_000)
-    complete_package(admin, ["p1", "p2", "beyond"], 2)
-    post_package(admin, "p1", "p2")
-    post(admin, "beyond")
-    found = reconciled(admin)
-    assert (found.mismatched, found.decided) == (1, 0)
-    admin.execute(
-        "INSERT INTO operator_actions (actor, action, subject, detail) "
-        "VALUES ('dana', 'exceptions.bill_singly', 'beyond', %s)",
-        [Jsonb({})],
-    )
-    found = reconciled(admin)
-    assert (found.mismatched, found.decided, found.verdict) == (0, 1, "clean")
