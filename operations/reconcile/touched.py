@@ -78,12 +78,19 @@ _SESSIONS_OF_PACKAGES = """
     WHERE payload ->> 'servicePackageId' = ANY(ARRAY(SELECT unnest(%(packages)s::text[])))
       AND event_type = 'services.session.completed'
 """
+# An entry that pays one of the sessions for another subject is read with what takes it back, or it
+# would seem to stand.
 _ENTRIES = """
-    SELECT id FROM mentor_payable_ledgers WHERE session_id = ANY(%(sessions)s::text[])
+    WITH paying AS MATERIALIZED (
+        SELECT id FROM mentor_payable_ledgers WHERE session_id = ANY(%(sessions)s::text[])
+        UNION
+        SELECT id FROM mentor_payable_ledgers WHERE service_package_id = ANY(%(packages)s::text[])
+        UNION
+        SELECT entry_id FROM ledger_entry_sessions WHERE session_id = ANY(%(sessions)s::text[])
+    )
+    SELECT id FROM paying
     UNION
-    SELECT id FROM mentor_payable_ledgers WHERE service_package_id = ANY(%(packages)s::text[])
-    UNION
-    SELECT entry_id FROM ledger_entry_sessions WHERE session_id = ANY(%(sessions)s::text[])
+    SELECT id FROM mentor_payable_ledgers WHERE reverses = ANY(ARRAY(SELECT id FROM paying))
 """
 
 

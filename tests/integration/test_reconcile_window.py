@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from operations.actions import record_action
 from operations.reconcile.comparison import Scope, compare
 from operations.reconcile.touched import touched
 from tests.integration.database_rows import completed_payload
@@ -83,7 +84,7 @@ class World:
 
     def entries(self) -> None:
         for number in range(40):
-            entry = uuid.UUID(int=self.chance.getrandbits(128))
+            entry = self.identity()
             package = self.chance.random() < 0.4
             session = None if package else f"s{self.chance.randrange(60)}"
             contract = self.contracts.get(session or "", self.chance.randrange(6))
@@ -100,6 +101,31 @@ class World:
                 self.connection.execute(
                     "INSERT INTO ledger_entry_sessions VALUES (%s, %s, %s)", [entry, paid, number]
                 )
+            if self.chance.random() < 0.3:
+                self.replace(entry)
+
+    def identity(self) -> uuid.UUID:
+        return uuid.UUID(int=self.chance.getrandbits(128))
+
+    def replace(self, entry: uuid.UUID) -> None:
+        """Take an entry back, or correct it, perhaps by nobody's decision."""
+        reversal, correction = self.identity(), self.identity()
+        for made, kind, share in ((reversal, "reversal", 1.0), (correction, "correction", 0.7)):
+            if self.chance.random() < share:
+                self.connection.execute(
+                    "INSERT INTO mentor_payable_ledgers SELECT (jsonb_populate_record(replaced, "
+                    "%s)).* FROM mentor_payable_ledgers AS replaced WHERE id = %s",
+                    [Jsonb(self.changes(made, kind, entry)), entry],
+                )
+        if self.chance.random() < 0.5:
+            done = {"entry_id": entry, "reversal_id": reversal, "correction_id": correction}
+            record_action(self.connection, action="ledger.correct", subject="any", detail=done)
+
+    def changes(self, made: uuid.UUID, kind: str, entry: uuid.UUID) -> dict[str, Any]:
+        changes = {"id": str(made), "kind": kind, "posted_at": self.some_time().isoformat()}
+        if kind == "reversal":
+            return {**changes, "amount_minor": -10_000, "reverses": str(entry)}
+        return changes
 
 
 @pytest.fixture(params=range(3))
@@ -150,7 +176,7 @@ def test_a_window_gives_for_what_it_touched_exactly_what_the_whole_gives(world: 
     assert {outcome for _, outcome in compared} >= {
         "billed", "missing", "mismatched", "duplicate", "in_flight", "awaiting_delivery",
         "undelivered", "waiting", "consumed_without_completed", "completed_without_consumed",
-        "package_stuck",
+        "package_stuck", "decided",
     }  # fmt: skip
 
 
