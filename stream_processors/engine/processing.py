@@ -100,6 +100,8 @@ class Processor:
             try:
                 for number in {record.partition for record in records} - self._whole:
                     await self._recover(number)
+                for first in self._first_records(records):
+                    await asyncio.to_thread(self._check_none_removed_before, first)
                 self._check_none_removed(records)
                 while not await self._attempt(records):
                     _log.warning("decided_again", table=self._table.name)
@@ -122,6 +124,24 @@ class Processor:
             partition=number,
             position=partition.position,
         )
+
+    def _first_records(self, records: Sequence[InboundRecord]) -> list[InboundRecord]:
+        """Return the record of each partition that is the first since its assignment."""
+        first: dict[int, InboundRecord] = {}
+        for record in records:
+            if record.partition not in self._expected:
+                first.setdefault(record.partition, record)
+        return list(first.values())
+
+    def _check_none_removed_before(self, first: InboundRecord) -> None:
+        """Check that nothing was removed unread since the assignment.
+
+        Its position was in order then. While the partition was idle and this process paused,
+        records can have come and gone: a consumer whose position is gone goes on at the topic's
+        new beginning, without a word. What was committed tells, since nothing was processed yet.
+        """
+        self._table.changelog.check_source(first.partition)
+        self._table.check_skipped(first.partition, first.offset)
 
     def _check_none_removed(self, records: Sequence[InboundRecord]) -> None:
         for record in records:

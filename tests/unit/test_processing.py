@@ -228,13 +228,16 @@ def test_a_recovery_that_fails_ends_the_process(engine: Engine) -> None:
 
 def test_offsets_that_follow_each_other_are_not_asked_about(engine: Engine) -> None:
     _process(engine, record(5), record(6))
+    engine.table.skipped.clear()
     _process(engine, record(7), record(8))
 
     assert engine.table.skipped == []
+    assert engine.table.checked == [0], "of the first batch"
 
 
 def test_a_gap_in_the_offsets_is_looked_into(engine: Engine) -> None:
     _process(engine, record(5), record(0, partition=1))
+    engine.table.skipped.clear()
     _process(engine, record(8), record(1, partition=1))
 
     assert engine.table.skipped == [(0, 6)]
@@ -243,6 +246,7 @@ def test_a_gap_in_the_offsets_is_looked_into(engine: Engine) -> None:
 def test_an_offset_that_falls_back_is_looked_into(engine: Engine) -> None:
     """So begins a topic that was made anew while it was being read."""
     _process(engine, record(5), record(6))
+    engine.table.skipped.clear()
     _process(engine, record(0), record(1))
 
     assert engine.table.skipped == [(0, 7)]
@@ -256,9 +260,29 @@ def test_records_removed_unread_end_the_process(engine: Engine) -> None:
     assert engine.agent.handled == ["source[0]@5"]
 
 
-def test_after_a_rebalance_the_first_offset_is_taken_as_it_is(engine: Engine) -> None:
-    _process(engine, record(5))
+def test_records_removed_unread_before_the_first_one_end_the_process(engine: Engine) -> None:
+    """The partition was assigned and idle: there is no offset yet that should have come."""
+    asyncio.run(engine.processor.assigned([0]))
+    engine.table.source_fault = LookupError("removed")
+
+    assert isinstance(_dies(engine, record(8)), LookupError)
+    assert engine.agent.handled == []
+
+
+def test_a_source_made_anew_before_the_first_record_ends_the_process(engine: Engine) -> None:
+    asyncio.run(engine.processor.assigned([0]))
+    engine.table.skip_fault = LookupError("made anew")
+
+    assert isinstance(_dies(engine, record(0)), LookupError)
+    assert engine.agent.handled == []
+
+
+def test_after_a_rebalance_the_positions_are_checked_anew_at_the_first_offset(
+    engine: Engine,
+) -> None:
+    _process(engine, record(5), record(0, partition=1))
     engine.processor.revoked()
     _process(engine, record(50))
 
-    assert engine.table.skipped == []
+    assert engine.table.checked == [0, 1, 0]
+    assert engine.table.skipped == [(0, 5), (1, 0), (0, 50)], "no offset of before is expected"
