@@ -17,7 +17,8 @@ _REQUEST_SECONDS = 20
 
 def kafka(site: Site) -> AdminClient:
     """Return a client; to be held until its answers are there."""
-    return AdminClient({"bootstrap.servers": site.stack.address("kafka_bootstrap_servers")})
+    servers = site.stack.address("kafka_bootstrap_servers")
+    return AdminClient({"bootstrap.servers": servers, "log_level": 0})
 
 
 def ends(site: Site, topic: str) -> dict[int, int]:
