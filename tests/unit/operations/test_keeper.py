@@ -10,8 +10,8 @@ from connectors.apply import Overview, Site
 from connectors.client import ConnectClient, ConnectorStatus, Task
 from connectors.definition import load_definitions
 from connectors.position import Slot, Source
-from operations import keeper
-from operations.keeper import UNREAD_SECONDS, Keeper
+from operations.keeper import connectors
+from operations.keeper.connectors import UNREAD_SECONDS, Keeper
 
 NAME = "outbox_events"
 
@@ -31,9 +31,9 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Overview, float], dict[st
     site, looking = Site(client, definition, "postgresql://"), Keeper()
 
     def look(overview: Overview, at_seconds: float) -> dict[str, str]:
-        monkeypatch.setattr(keeper, "start_if_failed", lambda _: False)
+        monkeypatch.setattr(connectors, "start_if_failed", lambda _: False)
         monkeypatch.setattr(Keeper, "_start_if_left_stopped", lambda *_: False)
-        monkeypatch.setattr(keeper, "overview", lambda _: overview)
+        monkeypatch.setattr(connectors, "overview", lambda _: overview)
         monkeypatch.setattr(time, "monotonic", lambda: at_seconds)
         looking._look_at(site)
         return looking.faults

@@ -1,4 +1,4 @@
-"""Keeps the connectors running: `python -m operations.keeper`, a process of the stack.
+"""Keeps the connectors running.
 
 Kafka Connect never starts a failed task again, not even one that only met its database during a
 restart. This process does, without limit, and through the same check as every other start: a
@@ -11,24 +11,18 @@ A connector that is stopped was being started when whoever did so died or lost i
 verb leaves it so. It is started too, but only when it stayed so for longer than a verb takes.
 """
 
-import logging
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
 
 import structlog
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.apply import PAUSED, STOPPED, Overview, Site, overview, start, start_if_failed
 from connectors.errors import ConnectorError
 from connectors.plan import RUNNING
 from operations.connector_sites import connector_sites
-from stream_processors.engine.health import serve_health
-from stream_processors.engine.logs import set_up_logs
+from operations.keeper.watch import LOOK_SECONDS
 
-LOOK_SECONDS = 2.0
 START_SECONDS = 30.0
 STOPPED_SECONDS = 30.0
 # A task that starts, or that a server's restart broke off, reads again within these.
@@ -37,15 +31,6 @@ UNREAD_SECONDS = 5.0
 CONTENT = (RUNNING, PAUSED)
 
 _log = structlog.get_logger(__name__)
-
-
-class KeeperSettings(BaseSettings):
-    """Settings of this process; the addresses are those of every verb."""
-
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_")
-
-    health_port: int
-    log_level: str = Field(default="INFO")
 
 
 @dataclass(slots=True)
@@ -66,10 +51,6 @@ class Keeper:
             except ConnectorError as error:
                 self._note("connect", str(error))
             self.stopping.wait(LOOK_SECONDS)
-
-    def health(self) -> dict[str, object]:
-        """Return whether every connector was found running at the last look."""
-        return {"ready": self.looked and not self.faults, "faults": dict(self.faults)}
 
     def _look_at_all(self) -> None:
         with connector_sites(START_SECONDS) as sites:
@@ -124,21 +105,3 @@ class Keeper:
         if self.faults.get(name) != fault:
             _log.error("connector_fault", connector=name, fault=fault)
         self.faults[name] = fault
-
-
-def main() -> None:
-    """Run until SIGTERM or SIGINT."""
-    settings = KeeperSettings.model_validate({})
-    set_up_logs(settings.log_level)
-    # Each of its looks would be a line.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    keeper = Keeper()
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda *_: keeper.stopping.set())
-    serve_health(settings.health_port, keeper.health)
-    _log.info("keeper_starts")
-    keeper.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Keeps the connectors running, and is unhealthy while events or bills wait."""

@@ -1,0 +1,88 @@
+"""The keeper as a process: `python -m operations.keeper`, the stack's `connector-keeper`."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from functools import cache
+
+import psycopg
+import structlog
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.local.supervision import HOME_MARK
+from operations.keeper import delivery
+from operations.keeper.billing import Billing
+from operations.keeper.connectors import Keeper
+from operations.keeper.watch import Watch
+from operations.reconcile.positions import KafkaPositions
+from operations.settings import load_settings
+from stream_processors.engine.health import serve_health
+from stream_processors.engine.logs import set_up_logs
+
+_KAFKA_SECONDS = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+class KeeperSettings(BaseSettings):
+    """Settings of this process; the addresses are those of every verb."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTBOX_")
+
+    health_port: int
+    log_level: str = Field(default="INFO")
+
+
+def health(keeper: Keeper, watches: Sequence[Watch]) -> dict[str, object]:
+    """Return what is wrong, by name, and whether nothing is.
+
+    The connectors' faults come last: where both are there, theirs is the command that mends.
+    """
+    faults = {name: text for watch in watches for name, text in watch.faults().items()}
+    faults.update(keeper.faults)
+    return {"ready": keeper.looked and not faults, "faults": faults}
+
+
+def _connect() -> psycopg.Connection:
+    return delivery.connect(load_settings().need("database_url"))
+
+
+def _belong_to_the_stack() -> None:
+    """Read what is not set from the stack that started this process, never from another's."""
+    if HOME_MARK in os.environ:
+        os.environ["OUTBOX_HOME"] = os.environ[HOME_MARK]
+
+
+@cache
+def _positions() -> KafkaPositions:
+    """Return the one client, once its address is known: a stack writes that when it is up."""
+    return KafkaPositions(load_settings().need("kafka_bootstrap_servers"), _KAFKA_SECONDS)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    _belong_to_the_stack()
+    settings = KeeperSettings.model_validate({})
+    set_up_logs(settings.log_level)
+    # Each of its looks would be a line.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stopping = threading.Event()
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: stopping.set())
+    keeper = Keeper(stopping)
+    watches = (
+        Watch("postgres", delivery.Delivery(_connect).look),
+        Watch("kafka", Billing(_positions).look),
+    )
+    serve_health(settings.health_port, lambda: health(keeper, watches))
+    _log.info("keeper_starts")
+    for watch in watches:
+        watch.start(stopping)
+    keeper.run()
+
+
+if __name__ == "__main__":
+    main()
