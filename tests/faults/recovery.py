@@ -65,7 +65,9 @@ def backlogs_were_red(evidence: Evidence) -> Iterator[str]:
             begun_at = at if begun_at is None else begun_at
             ended_at, worst = at, max(worst, (oldest_seconds, undelivered, unbilled))
             continue
-        if begun_at is not None and ended_at - begun_at > BLIND_SECONDS_MAX:
+        # One and the same: where all is slow, something is always on its way, and nothing waits.
+        waited = worst[0] > BLIND_SECONDS_MAX
+        if waited and begun_at is not None and ended_at - begun_at > BLIND_SECONDS_MAX:
             yield _blind(evidence, begun_at, ended_at, *worst)
         begun_at, worst = None, (0.0, 0, 0)
 

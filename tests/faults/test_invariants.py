@@ -87,6 +87,11 @@ def test_a_backlog_that_the_status_tells_of_is_none_that_it_hides(evidence: Evid
     assert list(INVARIANTS["I6"](evidence)) == []
 
 
+def test_a_slow_pipeline_is_no_backlog_that_the_status_hides(evidence: Evidence) -> None:
+    assert evidence.change("UPDATE samples SET oldest_seconds = 7 WHERE at BETWEEN 100 AND 140")
+    assert list(INVARIANTS["I6"](evidence)) == []
+
+
 def test_a_record_that_cannot_be_read_is_expected_where_it_was_put(evidence: Evidence) -> None:
     statement, _ = PLANTED_AND_SAID["I2 a record that cannot be read, and that nobody put there"]
     evidence.change(statement)
