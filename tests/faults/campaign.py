@@ -200,7 +200,7 @@ class Campaign:
                 break
             last_begun_at = time.monotonic()
             if not self.carry_out(number, fault):
-                self.say("The backlog does not go any more: the campaign ends here.")
+                self.say("It does not come back to itself any more: the campaign ends here.")
                 break
         names = {name for name, _ in self.application.lanes}
         self.settling.wait_for_lanes(names, last_begun_at)
@@ -238,7 +238,7 @@ class Campaign:
         )
         self.evidence.insert("faults", [row])
         self.say(_line(number, fault, outcome, times, recovered_at))
-        return recovered_at is not None
+        return recovered_at is not None and green_at is not None
 
     def _wait_for_retries(self) -> None:
         url = self.hosting.stack.address("admin_database_url")

@@ -41,9 +41,7 @@ class Settling:
         """
         drained_at = self._drained()
         green_at = self._green(ended_at + UNSEEN_SECONDS)
-        if drained_at is None or green_at is None:
-            return None, green_at
-        return self._drained(), green_at
+        return None if drained_at is None else self._drained(), green_at
 
     def wait_for_lanes(self, names: set[str], since: float) -> None:
         """Let every lane of the application commit once more; whether it did is in its journal."""
