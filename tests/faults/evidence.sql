@@ -107,5 +107,6 @@ CREATE TABLE failures (what TEXT NOT NULL); -- of the suite's own processes
 CREATE TABLE strangers (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE poison (position TEXT PRIMARY KEY) WITHOUT ROWID; -- as an exception names it
 CREATE INDEX journal_aggregate ON journal (aggregate_type, aggregate_id, id);
+CREATE INDEX journal_lane ON journal (lane, ended_at);
 CREATE INDEX deliveries_id ON deliveries (id);
 CREATE INDEX receipts_id ON receipts (id);

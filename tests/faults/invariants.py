@@ -39,11 +39,16 @@ SENT_AGAIN_ONLY = """
         SELECT 1 FROM faults AS f WHERE f.fault_group = 'loss'
         AND j.ended_at >= f.begun_at - ? AND j.begun_at <= f.ended_at)
 """
+# A transaction that was open when its place was lost may have written before; one that its lane
+# began later, after another, has not.
 DELIVERED_UNREPAIRED = """
     SELECT f.number, f.kind, count(DISTINCT j.id), min(j.id) FROM faults AS f
     JOIN journal AS j ON j.outcome = 'committed' AND j.begun_at BETWEEN f.struck_at AND f.repair_at
     JOIN deliveries AS d ON d.id = j.id AND d.read_at < f.repair_at AND NOT d.replayed
-    WHERE f.stands_still GROUP BY f.number
+    WHERE f.stands_still AND EXISTS (
+        SELECT 1 FROM journal AS before WHERE before.lane = j.lane
+        AND before.ended_at >= f.struck_at AND before.ended_at < j.begun_at)
+    GROUP BY f.number
 """
 
 
@@ -174,7 +179,7 @@ def a_position_that_cannot_be_trusted_is_said_aloud(evidence: Evidence) -> Itera
         yield f"fault {number}, {kind}: the position was lost, and {silent} went on without a word"
     for number, kind, events, event_id in evidence.rows(DELIVERED_UNREPAIRED):
         yield (
-            f"fault {number}, {kind}: {events} events committed after the loss were delivered "
+            f"fault {number}, {kind}: {events} events written after the loss were delivered "
             f"before the repair, {event_id} for one: somebody made the position anew, and silently"
         )
     lost_since: float | None = None

@@ -81,6 +81,14 @@ def test_what_a_loss_took_may_come_by_a_replay_alone(evidence: Evidence) -> None
     assert list(INVARIANTS["I1"](evidence)) == []
 
 
+def test_what_a_transaction_wrote_before_the_loss_may_come_after_it(evidence: Evidence) -> None:
+    assert evidence.change(
+        "UPDATE deliveries SET read_at = ? WHERE id IN (SELECT id FROM journal WHERE begun_at = ?)",
+        *(LOST_AT + 1, LOST_AT),
+    )
+    assert list(INVARIANTS["I7"](evidence)) == []
+
+
 def test_a_backlog_that_the_status_tells_of_is_none_that_it_hides(evidence: Evidence) -> None:
     assert evidence.change("UPDATE samples SET oldest_seconds = 60 WHERE at BETWEEN 100 AND 140")
     evidence.change("UPDATE samples SET unhealthy = 'connector-keeper' WHERE at IN (112, 125)")
