@@ -33,7 +33,7 @@ def up(ctx: click.Context, workers: int | None) -> None:
         say(f"{time.monotonic() - started:6.1f} s  {stage}")
 
     faults = bring_up(layout_from_environment(), workers, report)
-    report("all healthy; `outbox env` tells how to reach it")
+    report("the stack is up; `outbox env` tells how to reach it")
     for fault in faults:
         say(f"But: {fault}")
     if faults:

@@ -58,6 +58,7 @@ def connector_keeper_program(layout: Layout, credentials: Credentials) -> Progra
         command=[sys.executable, "-m", "operations.keeper"],
         environment={
             "OUTBOX_CONNECT_URL": layout.connect_url,
+            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": layout.kafka_bootstrap_servers,
             "OUTBOX_DATABASE_URL": database_url(
                 layout, AUDITOR_ROLE, credentials.roles[AUDITOR_ROLE]
             ),

@@ -124,17 +124,16 @@ class Startup:
         self.report(f"topics are there ({len(created)} created)")
 
     def _keeper(self, connector: Future[list[str]]) -> None:
-        """Start the connector keeper; where the connector may not run, it is rightly unhealthy."""
-        faults = connector.result()
-        endpoint = keeper_endpoint(self.layout)
-        if faults:
-            self.supervisor.start(endpoint.name)
-        else:
-            self._process(endpoint)
+        """Start the connector keeper. What waits, or must not run, is no fault of the start."""
+        connector.result()
+        self._watcher(keeper_endpoint(self.layout))
 
     def _scheduler(self) -> None:
         """Start the scheduler. What it may find wrong with the bills is no fault of the start."""
-        endpoint = scheduler_endpoint(self.layout)
+        self._watcher(scheduler_endpoint(self.layout))
+
+    def _watcher(self, endpoint: Endpoint) -> None:
+        """Start a process that tells what is wrong elsewhere, and wait until it answers."""
         self.supervisor.start(endpoint.name)
         url = str(endpoint.health_url)
         self.waiter.until_healthy(endpoint.name, lambda: page_answers(url))

@@ -1,18 +1,15 @@
 """The keeper as a process: `python -m operations.keeper`, the stack's `connector-keeper`."""
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Sequence
-from functools import cache
 
 import psycopg
 import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from infra.local.supervision import HOME_MARK
 from operations.keeper import delivery
 from operations.keeper.billing import Billing
 from operations.keeper.connectors import Keeper
@@ -43,28 +40,19 @@ def health(keeper: Keeper, watches: Sequence[Watch]) -> dict[str, object]:
     """
     faults = {name: text for watch in watches for name, text in watch.faults().items()}
     faults.update(keeper.faults)
-    return {"ready": keeper.looked and not faults, "faults": faults}
+    return {"ready": not faults, "faults": faults}
 
 
 def _connect() -> psycopg.Connection:
     return delivery.connect(load_settings().need("database_url"))
 
 
-def _belong_to_the_stack() -> None:
-    """Read what is not set from the stack that started this process, never from another's."""
-    if HOME_MARK in os.environ:
-        os.environ["OUTBOX_HOME"] = os.environ[HOME_MARK]
-
-
-@cache
 def _positions() -> KafkaPositions:
-    """Return the one client, once its address is known: a stack writes that when it is up."""
     return KafkaPositions(load_settings().need("kafka_bootstrap_servers"), _KAFKA_SECONDS)
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    _belong_to_the_stack()
     settings = KeeperSettings.model_validate({})
     set_up_logs(settings.log_level)
     # Each of its looks would be a line.
@@ -77,10 +65,12 @@ def main() -> None:
         Watch("postgres", delivery.Delivery(_connect).look),
         Watch("kafka", Billing(_positions).look),
     )
-    serve_health(settings.health_port, lambda: health(keeper, watches))
     _log.info("keeper_starts")
     for watch in watches:
         watch.start(stopping)
+    # Before it has looked it knows nothing: nobody is to take that for health.
+    keeper.look()
+    serve_health(settings.health_port, lambda: health(keeper, watches))
     keeper.run()
 
 

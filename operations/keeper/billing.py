@@ -58,15 +58,27 @@ def _left(committed: Offsets, ends: Offsets) -> int:
 
 
 class Billing:
-    """Asks Kafka where the topics end and how far each group has come."""
+    """Asks Kafka where the topics end and how far each group has come.
 
-    def __init__(self, positions: Callable[[], Positions]) -> None:
-        self._positions = positions
+    `connect` makes a client, which is kept while it answers: one that does not may have forgotten
+    its broker for good (librdkafka issue 5301).
+    """
+
+    def __init__(self, connect: Callable[[], Positions]) -> None:
+        self._connect = connect
+        self._positions: Positions | None = None
         self._ends = {group: Ends() for group in READS}
 
     def look(self) -> Faults:
         """Return the fault "billing" while there is a backlog; raises what KafkaPositions does."""
-        positions = self._positions()
+        positions = self._positions or self._connect()
+        # Kept again once it has answered.
+        self._positions = None
+        found = self._look(positions)
+        self._positions = positions
+        return found
+
+    def _look(self, positions: Positions) -> Faults:
         ends, now = positions.ends(_TOPICS), time.monotonic()
         late = []
         for group, topics in READS.items():

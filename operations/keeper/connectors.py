@@ -38,26 +38,25 @@ class Keeper:
     """Looks after all connectors; `faults` says what is wrong with which, by name."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
-    looked: bool = False
     faults: dict[str, str] = field(default_factory=dict)
     stopped_since: dict[str, float] = field(default_factory=dict)
     unread_since: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Look every two seconds until `stopping` is set."""
-        while not self.stopping.is_set():
-            try:
-                self._look_at_all()
-            except ConnectorError as error:
-                self._note("connect", str(error))
-            self.stopping.wait(LOOK_SECONDS)
+        while not self.stopping.wait(LOOK_SECONDS):
+            self.look()
 
-    def _look_at_all(self) -> None:
-        with connector_sites(START_SECONDS) as sites:
-            for site in sites:
-                self._look_at(site)
-        self.faults.pop("connect", None)
-        self.looked = True
+    def look(self) -> None:
+        """Look at every connector once; start what may be started, note what is wrong."""
+        try:
+            with connector_sites(START_SECONDS) as sites:
+                for site in sites:
+                    self._look_at(site)
+        except ConnectorError as error:
+            self._note("connect", str(error))
+        else:
+            self.faults.pop("connect", None)
 
     def _look_at(self, site: Site) -> None:
         name = site.definition.name

@@ -66,9 +66,7 @@ def test_a_billing_record_comes_back_as_it_went(record: BillingRecord) -> None:
 
 def test_a_record_is_read_as_whichever_of_several_types_it_is() -> None:
     assert decode(encode(PAYABLE), PayableWithdrawn, Payable) == PAYABLE
-    with pytest.raises(
-        Undecodable, match=r"billing\.Payable or billing\.VoidedFact: the"
-    ):
+    with pytest.raises(Undecodable, match=r"billing\.Payable or billing\.VoidedFact: the"):
         decode(encode(EVALUATED), Payable, VoidedFact)
 
 

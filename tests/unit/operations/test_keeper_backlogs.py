@@ -171,7 +171,7 @@ def test_a_look_that_does_not_come_back_is_a_fault_too(clock: Clock) -> None:
 
 
 def test_one_backlog_makes_the_keeper_unhealthy_and_the_connectors_remedy_comes_last() -> None:
-    keeper = Keeper(looked=True, faults={})
+    keeper = Keeper()
     waits, well = Watch("kafka", lambda: {"billing": "`outbox doctor`"}), Watch("postgres", dict)
     assert health(keeper, [well, waits])["ready"] is True
 
@@ -183,3 +183,23 @@ def test_one_backlog_makes_the_keeper_unhealthy_and_the_connectors_remedy_comes_
     faults = told["faults"]
     assert isinstance(faults, Mapping)
     assert list(faults) == ["billing", "outbox-events"]
+
+
+def test_a_client_is_kept_while_it_answers_and_replaced_once_it_did_not() -> None:
+    """One whose broker was fenced may never find it again, though Kafka is there."""
+    made: list[Cluster] = []
+
+    def connect() -> Cluster:
+        made.append(Cluster())
+        return made[-1]
+
+    looking = Billing(connect)
+    looking.look()
+    looking.look()
+    assert len(made) == 1
+
+    made[0].ends = None  # type: ignore[assignment, method-assign]
+    with pytest.raises(TypeError):
+        looking.look()
+    assert looking.look() == {}
+    assert len(made) == 2
