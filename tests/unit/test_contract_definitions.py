@@ -20,7 +20,7 @@ BILLING_CLASSES = {
     f"billing.{name}": getattr(records, name)
     for name in (
         "CompletedFact", "EvaluatedFact", "VoidedFact", "PackageSession", "Payable",
-        "ExceptionReport",
+        "PayableWithdrawn", "ExceptionReport",
     )
 }  # fmt: skip
 
