@@ -1,6 +1,7 @@
 """What every suite may use: the servers that tests run against, and how work is shared out."""
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,54 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         yield server
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
-    """The whole local stack, real and fresh; a test that needs it fails when it cannot start."""
-    with running_stack(session_layout()) as running:
-        yield running
+class Stack:
+    """The stack of this test process: up from the first test that needs it to the last in a row.
+
+    Idle it takes half a core, which the tests after it need.
+    """
+
+    def __init__(self) -> None:
+        self._closing = ExitStack()
+        self._running: RunningStack | None = None
+        self._failure: BaseException | None = None
+
+    def running(self) -> RunningStack:
+        """Return the stack, fresh if it is not up; what failed once is not tried again."""
+        if self._failure is not None:
+            raise self._failure
+        if self._running is None:
+            try:
+                self._running = self._closing.enter_context(running_stack(session_layout()))
+            except BaseException as error:
+                self._failure = error
+                raise
+        return self._running
+
+    def close(self) -> None:
+        """Take it down, if it is up."""
+        self._running = None
+        self._closing.close()
+
+
+_stack = Stack()
+
+
+@pytest.fixture
+def stack() -> RunningStack:
+    """The whole local stack, real; a test that needs it fails when it cannot start."""
+    return _stack.running()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Take the stack down where the next test does not need it."""
+    if nextitem is None or not _needs_stack(nextitem):
+        _stack.close()
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no stack behind, whatever ended the tests."""
+    _stack.close()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,8 +103,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no process is left with it in the end."""
-    items.sort(key=_turn)
+    """Begin with what takes longest, so that no process is left with it in the end.
+
+    Within a suite those that need the stack come first: it is started once.
+    """
+    items.sort(key=lambda item: (_turn(item), not _needs_stack(item)))
 
 
 def _turn(item: pytest.Item) -> int:
@@ -68,6 +115,10 @@ def _turn(item: pytest.Item) -> int:
     if suite in LONG_SUITES:
         return LONG_SUITES.index(suite)
     return len(LONG_SUITES) + (not uses_stack(item.nodeid.partition("::")[0]))
+
+
+def _needs_stack(item: pytest.Item) -> bool:
+    return "stack" in getattr(item, "fixturenames", ())
 
 
 def _suite(item: pytest.Item) -> str:

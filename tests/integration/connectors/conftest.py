@@ -11,7 +11,7 @@ from tests.connect_services import ConnectServices, running_connect_services
 BEFORE_THE_FIRST_START = "written-before-the-first-start"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def services() -> Iterator[ConnectServices]:
     """Its first event was written before the connector's first start, after the slot was made."""
     with running_connect_services() as running:
