@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from infra.local.layout import Layout
-from infra.local.sweep import sweep
+from infra.local.sweep import running_processes, sweep
 from infra.postgres.migrate import OWNER, apply_migrations, bootstrap
 from tests.faults.application import Application
 from tests.faults.campaign import planned
@@ -135,9 +135,9 @@ def test_a_lane_that_breaks_ends_its_process_and_is_told(
 
 def test_a_process_that_nobody_stopped_is_swept_away_with_the_stack(tmp_path: Path) -> None:
     left_behind = application("postgresql://127.0.0.1:1/nowhere", tmp_path)._started(0)
-    log = tmp_path / "application-0.log"
-    wait_until("it is at work", log.exists, bool)
-    assert sweep(Layout(tmp_path, 0)) == ["application-0"]
+    layout = Layout(tmp_path, 0)
+    wait_until("it bears the mark of the stack", lambda: running_processes(layout), bool)
+    assert sweep(layout) == ["application-0"]
     assert left_behind.wait(10) is not None
 
 
