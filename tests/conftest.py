@@ -112,9 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> int:
     suite = _suite(item)
-    if suite in LONG_SUITES:
-        return LONG_SUITES.index(suite)
-    return len(LONG_SUITES) + (not uses_stack(item.nodeid.partition("::")[0]))
+    return LONG_SUITES.index(suite) if suite in LONG_SUITES else len(LONG_SUITES)
 
 
 def _needs_stack(item: pytest.Item) -> bool:

@@ -9,6 +9,7 @@ import psycopg
 from infra.postgres.errors import MigrationChangedError
 from infra.postgres.migrate import OLDEST_SERVER, missing_migrations
 from operations.doctor.finding import Finding, age, fault, fine, warning
+from operations.reconcile.comparison import still_without_receipt
 
 NEWEST_TRIED = 18
 LATE_SECONDS = 10.0
@@ -25,7 +26,6 @@ _LATE = """
     FROM undelivered_events
     WHERE created_at < clock_timestamp() - make_interval(secs => %s)
 """
-_STILL_LATE = "SELECT id FROM undelivered_events WHERE id = ANY(%s)"
 _DAYS_AHEAD = """
     SELECT ahead
     FROM generate_series(0, 60) AS ahead
@@ -103,8 +103,7 @@ def receipts(connection: psycopg.Connection) -> Iterator[Finding]:
     # An event of a long transaction looks old the moment it is committed.
     while late and time.monotonic() < deadline:
         time.sleep(0.5)
-        rows = connection.execute(_STILL_LATE, [list(late)]).fetchall()
-        late = {event: late[event] for (event,) in rows}
+        late = {event: late[event] for event in still_without_receipt(connection, {*late})}
     if not late:
         yield fine("receipts", "every event has been seen in Kafka")
         return

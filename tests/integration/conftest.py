@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from infra.postgres.migrate import OWNER, apply_migrations, bootstrap, configure_database
+from tests.integration.ledger_writing import Writer, ledger_writer_on
 from tests.postgres_server import PostgresServer
 
 TEMPLATE = "outbox_test_template"
@@ -94,6 +96,14 @@ def ledger_writer(postgres_server: PostgresServer, database: str) -> Iterator[ps
     url = postgres_server.url("outbox_ledger_writer", database)
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
+    """The ledger writer's parts, in this process."""
+    url = postgres_server.url("outbox_ledger_writer", database)
+    with ledger_writer_on(url, tmp_path) as writer:
+        yield writer
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -27,17 +25,9 @@ from tests.integration.database_rows import (
     insert_exception,
     void,
 )
-from tests.integration.ledger_writing import Writer, add_price, ledger_writer_on
-from tests.postgres_server import PostgresServer
+from tests.integration.ledger_writing import Writer, add_price
 
 TERMS = {"servicePackageId": "p", "packageCode": "course", "packageTotalSessions": 1}
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    url = postgres_server.url("outbox_ledger_writer", database)
-    with ledger_writer_on(url, tmp_path) as writer:
-        yield writer
 
 
 def excess(event: InsertedEvent, basis: int = 3, *, standing: bool = True) -> ExceptionReport:

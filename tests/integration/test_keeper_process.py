@@ -1,17 +1,14 @@
 """The keeper as a process: it answers at once, is red while it reaches nothing, ends on TERM."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from infra.local.layout import project_directory
+from tests.integration.processes import Process, free_port, running
 from tests.waiting import wait_until
 
 PATIENCE_SECONDS = 60
@@ -19,9 +16,7 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture
@@ -32,7 +27,7 @@ def silent() -> Iterator[int]:
 
 
 @pytest.fixture
-def keeper(tmp_path: Path, port: int, silent: int) -> Iterator[subprocess.Popen[bytes]]:
+def keeper(tmp_path: Path, port: int, silent: int) -> Iterator[Process]:
     """One that nobody answers."""
     settings = {
         "HOME": str(tmp_path),
@@ -41,19 +36,12 @@ def keeper(tmp_path: Path, port: int, silent: int) -> Iterator[subprocess.Popen[
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{silent}",
         "HEALTH_PORT": str(port),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "operations.keeper"],
-        env={**os.environ, **{f"OUTBOX_{name}": value for name, value in settings.items()}},
-        cwd=project_directory(),
-        stderr=subprocess.DEVNULL,
-    )
-    yield process
-    process.kill()
-    process.wait()
+    with running("operations.keeper", settings) as process:
+        yield process
 
 
 def test_a_keeper_that_nobody_answers_is_red_and_names_each_service(
-    keeper: subprocess.Popen[bytes], port: int
+    keeper: Process, port: int
 ) -> None:
     def faults() -> dict[str, str]:
         try:

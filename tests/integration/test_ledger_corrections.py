@@ -2,9 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,7 +20,6 @@ from tests.integration.ledger_writing import (
     Writer,
     add_price,
     event,
-    ledger_writer_on,
     package_payable,
     session_payable,
 )
@@ -31,13 +28,6 @@ from tests.postgres_server import PostgresServer
 ENTRY = uuid.UUID(ledger_id("session", "session-1"))
 DECISION = Decision(actor="Dana", reason="agreed by mail")
 AS_SAID = ByHand()
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    url = postgres_server.url("outbox_ledger_writer", database)
-    with ledger_writer_on(url, tmp_path) as writer:
-        yield writer
 
 
 @pytest.fixture

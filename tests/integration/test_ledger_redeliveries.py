@@ -1,8 +1,6 @@
 """Whatever is delivered again, the ledger stands as a person left it."""
 
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,11 +16,9 @@ from tests.integration.ledger_writing import (
     Writer,
     add_price,
     event,
-    ledger_writer_on,
     package_payable,
     session_payable,
 )
-from tests.postgres_server import PostgresServer
 
 ENTRY = uuid.UUID(ledger_id("session", "session-1"))
 DECISION = Decision(actor="Dana", reason="agreed by mail")
@@ -33,15 +29,12 @@ THIRD = session_payable(mentor_id="mentor-3", source_event_id=event(3))
 
 
 @pytest.fixture
-def writer(
-    postgres_server: PostgresServer, database: str, tmp_path: Path, owner: psycopg.Connection
-) -> Iterator[Writer]:
+def writer(writer: Writer, owner: psycopg.Connection) -> Writer:
+    """It has a session's event, and the prices of three mentors."""
     complete(owner, "session-1", sessionType="single")
     for mentor in ("mentor-1", "mentor-2", "mentor-3"):
         add_price(owner, mentor_id=mentor)
-    url = postgres_server.url("outbox_ledger_writer", database)
-    with ledger_writer_on(url, tmp_path) as writer:
-        yield writer
+    return writer
 
 
 def open_conflicts(writer: Writer) -> list[str]:

@@ -1,24 +1,10 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import psycopg
-import pytest
 
 from tests.integration.ledger_writing import (
     Writer,
     add_price,
-    ledger_writer_on,
     session_payable,
 )
-from tests.postgres_server import PostgresServer
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    with ledger_writer_on(
-        postgres_server.url("outbox_ledger_writer", database), tmp_path
-    ) as writer:
-        yield writer
 
 
 def test_a_retry_of_a_bill_that_is_dismissed_under_another_reason_does_not_say_that_it_was_posted(

@@ -1,6 +1,3 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import psycopg
 import pytest
 
@@ -10,19 +7,9 @@ from tests.integration.ledger_writing import (
     conflict,
     event,
     inbound,
-    ledger_writer_on,
     package_payable,
     session_payable,
 )
-from tests.postgres_server import PostgresServer
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    with ledger_writer_on(
-        postgres_server.url("outbox_ledger_writer", database), tmp_path
-    ) as writer:
-        yield writer
 
 
 def _dismiss(owner: psycopg.Connection, reason: str) -> None:

@@ -1,8 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,8 +8,7 @@ from psycopg.rows import DictRow
 
 from stream_processors.engine.messages import InboundRecord
 from tests.integration.database_rows import column, complete
-from tests.integration.ledger_writing import Writer, event, ledger_writer_on
-from tests.postgres_server import PostgresServer
+from tests.integration.ledger_writing import Writer, event
 
 RECORD = InboundRecord(
     topic="events.session",
@@ -21,14 +18,6 @@ RECORD = InboundRecord(
     value=b"{}",
     headers={"id": event(1).encode(), "createdAt": b"2026-03-01T12:00:00.123456Z"},
 )
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    with ledger_writer_on(
-        postgres_server.url("outbox_ledger_writer", database), tmp_path
-    ) as writer:
-        yield writer
 
 
 def _receipts(writer: Writer) -> list[DictRow]:

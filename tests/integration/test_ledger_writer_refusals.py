@@ -1,8 +1,6 @@
 """What the database itself does not take: that record alone becomes an exception."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,23 +14,17 @@ from tests.integration.ledger_writing import (
     conflict,
     event,
     inbound,
-    ledger_writer_on,
     session_payable,
 )
-from tests.postgres_server import PostgresServer
 
 GOOD = session_payable("session-good", source_event_id=event(77))
 
 
 @pytest.fixture
-def writer(
-    postgres_server: PostgresServer, database: str, owner: psycopg.Connection, tmp_path: Path
-) -> Iterator[Writer]:
+def writer(writer: Writer, owner: psycopg.Connection) -> Writer:
+    """It has a price."""
     add_price(owner)
-    with ledger_writer_on(
-        postgres_server.url("outbox_ledger_writer", database), tmp_path
-    ) as writer:
-        yield writer
+    return writer
 
 
 @pytest.mark.parametrize(

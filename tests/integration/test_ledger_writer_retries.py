@@ -1,6 +1,4 @@
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,19 +12,9 @@ from tests.integration.ledger_writing import (
     conflict,
     event,
     inbound,
-    ledger_writer_on,
     package_payable,
     session_payable,
 )
-from tests.postgres_server import PostgresServer
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    with ledger_writer_on(
-        postgres_server.url("outbox_ledger_writer", database), tmp_path
-    ) as writer:
-        yield writer
 
 
 def _waits(writer: Writer) -> float:

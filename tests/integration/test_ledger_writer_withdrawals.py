@@ -1,8 +1,6 @@
 """What is owed no more: a bill that waits is not paid any more, one that stands has a conflict."""
 
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,23 +14,14 @@ from tests.integration.ledger_writing import (
     Writer,
     add_price,
     event,
-    ledger_writer_on,
     package_payable,
     session_payable,
 )
-from tests.postgres_server import PostgresServer
 
 ENTRY = uuid.UUID(ledger_id("session", "session-1"))
 DECISION = Decision(actor="Dana", reason="agreed by mail")
 PAYABLE = session_payable()
 VOIDED = withdrawn("session", "session-1", event(9))
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    url = postgres_server.url("outbox_ledger_writer", database)
-    with ledger_writer_on(url, tmp_path) as writer:
-        yield writer
 
 
 def standing(writer: Writer) -> list[tuple[str, str]]:

@@ -1,23 +1,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from stream_processors.ledger.database import Database
 from stream_processors.ledger.retries import RetryLoop
-from tests.integration.ledger_writing import Writer, add_price, ledger_writer_on, session_payable
+from tests.integration.ledger_writing import Writer, add_price, session_payable
 from tests.postgres_server import PostgresServer
-
-
-@pytest.fixture
-def writer(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[Writer]:
-    with ledger_writer_on(
-        postgres_server.url("outbox_ledger_writer", database), tmp_path
-    ) as writer:
-        yield writer
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
 """The scheduler as a process: it answers at once, is red when nothing succeeds, ends on TERM."""
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +8,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.local.layout import project_directory
+from tests.integration.processes import Process, free_port, running
 
 PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def scheduler(tmp_path: Path, port: int) -> Iterator[Process]:
     """One that reaches nothing, and is impatient."""
     settings = {
         "HOME": str(tmp_path),
@@ -38,19 +32,12 @@ def scheduler(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         "SCHEDULER_RECONCILE_SECONDS": "0.5",
         "SCHEDULER_RECONCILE_LIMIT_SECONDS": "3",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "operations.scheduler"],
-        env={**os.environ, **{f"OUTBOX_{name}": value for name, value in settings.items()}},
-        cwd=project_directory(),
-        stderr=subprocess.DEVNULL,
-    )
-    yield process
-    process.kill()
-    process.wait()
+    with running("operations.scheduler", settings) as process:
+        yield process
 
 
 def test_a_scheduler_that_reaches_nothing_is_red_and_says_why(
-    scheduler: subprocess.Popen[bytes], port: int
+    scheduler: Process, port: int
 ) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     faults = ""
