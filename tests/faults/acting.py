@@ -45,6 +45,7 @@ class Act:
     group: str
     act: Callable[[Site], Outcome]
     repair: bool = False
+    rebuild: bool = False
 
     def run(self, site: Site) -> Outcome:
         """Do it; whatever it armed is disarmed, whatever it did to the link is healed."""

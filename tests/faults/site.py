@@ -77,7 +77,8 @@ class Fault(Protocol):
     """One fault: it is injected, it lasts, it ends; all in `run`.
 
     `kind` is stable and used in reports ("kafka: SIGKILL"). `group` is one of GROUPS. `repair`: it
-    ends with a documented repair, performed as the operator would, by verbs alone.
+    ends with a documented repair, performed as the operator would, by verbs alone. `rebuild`: in
+    that repair all events there are are read again.
     """
 
     @property
@@ -91,6 +92,10 @@ class Fault(Protocol):
     @property
     def repair(self) -> bool:
         """Return whether a person's repair belongs to it."""
+
+    @property
+    def rebuild(self) -> bool:
+        """Return whether the repair reads all events again."""
 
     def run(self, site: Site) -> Outcome:
         """Inject the fault, let it last, end it; leave nothing behind, also when it fails."""

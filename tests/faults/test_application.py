@@ -161,3 +161,14 @@ def test_faults_are_planned_by_the_seed_each_group_first_and_each_kind_before_an
     assert {fault.group for fault in islice(planned(5, FAULTS), len(groups))} == groups
     assert [fault.kind for fault in islice(planned(5, FAULTS), 9)] == kinds[:9]
     assert [fault.kind for fault in islice(planned(6, FAULTS), 9)] != kinds[:9]
+
+
+def test_a_fault_that_ends_with_a_rebuild_is_planned_once_unless_there_is_no_other() -> None:
+    rebuilds = [fault for fault in FAULTS if fault.rebuild]
+    after_all = list(islice(planned(5, FAULTS), len(FAULTS), 3 * len(FAULTS)))
+    assert rebuilds
+    assert not [fault.kind for fault in after_all if fault.rebuild]
+    assert {fault.kind for fault in after_all} == {
+        fault.kind for fault in FAULTS if not fault.rebuild
+    }
+    assert len(list(islice(planned(5, rebuilds), 12))) == 12

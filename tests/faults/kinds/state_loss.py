@@ -217,25 +217,19 @@ def _by_all(site: Site) -> list[Reader]:
     return [*_readers(site, EVENTS), *_writer_reads(site, RECEIPTS_OF, EVENTS)]
 
 
-FAULTS = (
-    Act("loss: changelog deleted", "loss", _rebuilt(_changelog_deleted), repair=True),
-    Act(
-        "loss: events truncated",
-        "loss",
-        _rebuilt(_truncated(EVENTS, lambda site: _readers(site, EVENTS))),
-        repair=True,
-    ),
-    Act(
-        "loss: events truncated, read by nobody",
-        "loss",
-        _rebuilt(_truncated(EVENTS, _by_all)),
-        repair=True,
-    ),
-    Act(
-        "loss: events truncated, without receipts",
-        "loss",
-        _rebuilt(_truncated(EVENTS, lambda site: _writer_reads(site, RECEIPTS_OF, EVENTS))),
-        repair=True,
-    ),
-    Act("loss: payables truncated", "loss", _rebuilt(_payables_truncated), repair=True),
+FAULTS = tuple(
+    Act(kind, "loss", _rebuilt(lose), repair=True, rebuild=True)
+    for kind, lose in (
+        ("loss: changelog deleted", _changelog_deleted),
+        (
+            "loss: events truncated",
+            _truncated(EVENTS, lambda site: _readers(site, EVENTS)),
+        ),
+        ("loss: events truncated, read by nobody", _truncated(EVENTS, _by_all)),
+        (
+            "loss: events truncated, without receipts",
+            _truncated(EVENTS, lambda site: _writer_reads(site, RECEIPTS_OF, EVENTS)),
+        ),
+        ("loss: payables truncated", _payables_truncated),
+    )
 )
