@@ -95,16 +95,16 @@ def publication_fault(source: Source) -> str | None:
     if publication is None:
         return (
             f"Publication {name} does not exist. PostgreSQL 18 leaves out what it published without"
-            " an error, so make it again (infra.postgres.migrate), then run `outbox connectors"
-            " recover`, which sends every event that has no receipt."
+            " an error. `outbox connectors recover` makes it again and sends every event that has"
+            " no receipt."
         )
     if publication.inserts and publication.via_root and publication.has_table:
         return None
     return (
         f"Publication {name} does not publish every insert into the outbox table through its root"
         f" (inserts: {publication.inserts}, via root: {publication.via_root}, whole table:"
-        f" {publication.has_table}). Make it again as infra/postgres defines it, then run `outbox"
-        " connectors recover`, which sends every event that has no receipt."
+        f" {publication.has_table}). `outbox connectors recover` makes it as infra/postgres defines"
+        " it, and sends every event that has no receipt."
     )
 
 

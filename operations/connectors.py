@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -15,11 +16,12 @@ from connectors.apply import (
     overview,
     pause,
     plan_site,
+    read,
     start,
     start_if_failed,
 )
 from connectors.plan import ActionKind
-from connectors.position import Source, format_lsn
+from connectors.position import Source, format_lsn, publication_fault
 from connectors.renewal import renew_slot
 from connectors.traces import causes
 from infra.postgres.migrate import ensure_slot
@@ -160,10 +162,6 @@ def recover_verb(timeout: float, actor: str, output: str) -> None:
     renewed: list[str] = []
     sent = 0
 
-    def make_slot() -> None:
-        make_publication(owner_url, PUBLICATION.read_text(encoding="utf-8"))
-        ensure_slot(admin_url)
-
     def send() -> None:
         nonlocal sent
         sent = send_undelivered(owner_url, brokers, lambda count: say(f"{count} events sent"))
@@ -177,11 +175,17 @@ def recover_verb(timeout: float, actor: str, output: str) -> None:
                 apply(site)
             else:
                 say(f"Replication slot {slot} is made anew, once open transactions have ended.")
-                renew_slot(site, admin_url, make_slot, send)
+                renew_slot(site, admin_url, partial(_make_slot, site, admin_url, owner_url), send)
                 renewed.append(slot)
                 say(f"Replication slot {slot} is new and is read.")
     rows = [{"new_slots": renewed, "sent_again": sent}]
     print_table_or_json(rows, output, ("new_slots", "sent_again"))
+
+
+def _make_slot(site: Site, admin_url: str, owner_url: str) -> None:
+    if publication_fault(read(site)) is not None:
+        make_publication(admin_url, owner_url, PUBLICATION.read_text(encoding="utf-8"))
+    ensure_slot(admin_url)
 
 
 def _record(database_url: str, slot: str, actor: str, fault: str | None) -> None:

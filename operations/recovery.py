@@ -11,14 +11,15 @@ _ROWS_AT_ONCE = 1_000
 _UNDELIVERED = in_commit_order("SELECT * FROM undelivered_events")
 
 
-def make_publication(database_url: str, publication_sql: str) -> None:
-    """Make the publication unless it is there. database_url: the owner's."""
-    with psycopg.connect(database_url) as connection:
-        row = connection.execute(
-            "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = 'outbox_events')"
-        ).fetchone()
-        if row != (True,):
-            connection.execute(publication_sql.encode())
+def make_publication(admin_database_url: str, database_url: str, publication_sql: str) -> None:
+    """Make the publication, in the place of one that leaves events out, whoever made that.
+
+    admin_database_url: of a role that may drop any; database_url: the owner's.
+    """
+    with psycopg.connect(admin_database_url, autocommit=True) as admin:
+        admin.execute("DROP PUBLICATION IF EXISTS outbox_events")
+    with psycopg.connect(database_url) as owner:
+        owner.execute(publication_sql.encode())
 
 
 def send_undelivered(

@@ -15,10 +15,10 @@ from infra.local.layout import layout_from_environment
 from infra.local.stack import bring_up, take_down
 from infra.local.status import RUNNING, process_statuses
 from operations.demo.footprint import stack_memory_mib
-from operations.demo.report import print_books, print_comparison, print_step
+from operations.demo.report import Report
 from operations.demo.scenario import Scenario
 from operations.failures import PROBLEM
-from operations.output import message_console, say
+from operations.output import message_console, output_option, say
 from operations.reconcile import reconcile_now
 from operations.settings import load_settings
 from operations.termination import interrupt_on_termination
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--seed", type=int, help="Of the workload; default: a new one, which is printed.")
 @click.option("--rate", type=float, default=50.0, show_default=True, help="Events per second.")
+@output_option
 @click.pass_context
-def demo(ctx: click.Context, seed: int | None, rate: float) -> None:
+def demo(ctx: click.Context, seed: int | None, rate: float, output: str) -> None:
     """Drive sessions through the stack as an application would, and check every bill.
 
     Uses the local stack that is up, or starts one and stops it again. Exit code 0 only if the
@@ -43,25 +44,23 @@ def demo(ctx: click.Context, seed: int | None, rate: float) -> None:
     """
     interrupt_on_termination()
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    report = Report(output)
     with _stack():
         settings = load_settings()
         with psycopg.connect(settings.need("database_url"), autocommit=True) as owner:
-            outcome = _play(owner, seed, rate)
-            print_books(owner, outcome.contracts)
-            print_comparison(outcome.comparison)
-        say(f"The whole stack takes {stack_memory_mib(layout_from_environment())} MiB of memory.")
+            outcome = _play(owner, seed, rate, report)
+            report.show_books(owner, outcome.contracts)
+            report.show_comparison(outcome.comparison)
+        report.show_memory(stack_memory_mib(layout_from_environment()))
         # Whatever else is on this stack is not the demo's to judge.
         found = reconcile_now(settings, since=outcome.started_at)
-        say(
-            f"Reconciled: {found.events} events, {found.expected} bills expected, {found.billed} "
-            f"billed, {found.missing} missing, {found.duplicate} twice, {found.mismatched} wrong, "
-            f"{found.waiting} waiting: {found.verdict}."
-        )
+        report.show_reconciliation(found)
+    report.end()
     if not outcome.comparison.equal or found.verdict != "clean":
         ctx.exit(PROBLEM)
 
 
-def _play(owner: psycopg.Connection[Any], seed: int, rate: float) -> Outcome:
+def _play(owner: psycopg.Connection[Any], seed: int, rate: float, report: Report) -> Outcome:
     settings = load_settings()
     say(f"The demo's seed is {seed}.")
     with Progress(
@@ -80,7 +79,7 @@ def _play(owner: psycopg.Connection[Any], seed: int, rate: float) -> Outcome:
             events_per_second=rate,
             tell=say,
             show_progress=show,
-            show_step=print_step,
+            show_step=report.show_step,
         )
         return scenario.play()
 

@@ -1,23 +1,23 @@
-"""What the demo shows in the end: tables on standard output, all read from the database."""
+"""What the demo shows: tables or JSON on standard output, all read from the database."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import click
 from psycopg.rows import dict_row
 
-from operations.output import print_table, say
+from operations.output import as_json, print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from psycopg import Connection
 
     from operations.demo.comparison import Comparison
     from operations.demo.scenario import Step
-
-_LATENCY_COLUMNS = ("stage", "count", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+    from operations.reconcile.report import Reconciliation
 
 _BILLS = """
     SELECT mentor_id AS mentor,
@@ -51,36 +51,66 @@ _EXCEPTIONS = """
     GROUP BY reason, status
     ORDER BY reason, status
 """
+_BOOKS = {
+    "bills": ("Bills by mentor, in the ledger", _BILLS),
+    "waiting_packages": ("Packages that wait", _WAITING),
+    "exceptions": ("Exceptions of this run", _EXCEPTIONS),
+}
 
 
-def print_step(step: Step) -> None:
-    """Print how long each stage took."""
-    print_table([asdict(each) for each in step.latencies], _LATENCY_COLUMNS, step.title)
+class Report:
+    """Shows each part as a table when it comes, or all of them as one JSON object in the end."""
 
+    def __init__(self, output: str) -> None:
+        self._tables = output == "table"
+        self._parts: dict[str, Any] = {}
 
-def print_books(connection: Connection[Any], contracts: Sequence[str]) -> None:
-    """Print the bills of `contracts` by mentor, the packages that wait, and the exceptions."""
-    tables = (
-        ("Bills by mentor, in the ledger", _BILLS),
-        ("Packages that wait", _WAITING),
-        ("Exceptions of this run", _EXCEPTIONS),
-    )
-    for title, query in tables:
-        with connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(query, {"contracts": list(contracts)}).fetchall()
-        if rows:
+    def show_step(self, step: Step) -> None:
+        """Show how long each stage took."""
+        self._show_rows(step.name, step.title, [asdict(each) for each in step.latencies])
+
+    def show_books(self, connection: Connection[Any], contracts: Sequence[str]) -> None:
+        """Show the bills of `contracts` by mentor, the packages that wait, and the exceptions."""
+        for name, (title, query) in _BOOKS.items():
+            with connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(query, {"contracts": list(contracts)}).fetchall()
+            self._show_rows(name, title, rows)
+
+    def show_comparison(self, comparison: Comparison) -> None:
+        """Show whether the ledger equals what the workload says must be in it."""
+        row = {
+            "bills_expected": comparison.expected,
+            "bills_in_the_ledger": comparison.billed,
+            "differences": len(comparison.faults),
+        }
+        title = "Ledger against the expectation from the workload alone"
+        self._show_rows("comparison", title, [row])
+        for fault in comparison.faults:
+            say(f"  {fault}")
+        self._parts["faults"] = comparison.faults
+
+    def show_memory(self, memory_mib: int) -> None:
+        """Show what the whole stack takes."""
+        say(f"The whole stack takes {memory_mib} MiB of memory.")
+        self._parts["memory_mib"] = memory_mib
+
+    def show_reconciliation(self, found: Reconciliation) -> None:
+        """Show the verdict of `outbox reconcile`, which has nothing in common with the rest."""
+        say(
+            f"Reconciled: {found.events} events, {found.expected} bills expected, {found.billed} "
+            f"billed, {found.missing} missing, {found.duplicate} twice, {found.mismatched} wrong, "
+            f"{found.waiting} waiting: {found.verdict}."
+        )
+        self._parts["reconciliation"] = found
+
+    def end(self) -> None:
+        """Print what has not been printed yet."""
+        if not self._tables:
+            click.echo(as_json(self._parts))
+
+    def _show_rows(self, name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._parts[name] = rows
+        if self._tables and rows:
             print_table(rows, tuple(rows[0]), title)
-        else:
+        elif self._tables:
             say(f"{title}: none")
-
-
-def print_comparison(comparison: Comparison) -> None:
-    """Print whether the ledger equals what the workload says must be in it."""
-    row = {
-        "bills_expected": comparison.expected,
-        "bills_in_the_ledger": comparison.billed,
-        "differences": len(comparison.faults),
-    }
-    print_table([row], tuple(row), "Ledger against the expectation from the workload alone")
-    for fault in comparison.faults:
-        say(f"  {fault}")

@@ -44,8 +44,12 @@ _OPEN_FOR_PRICE = """
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A part of the run: what was done, how far it came, and how long each stage took."""
+    """A part of the run: what was done, how far it came, and how long each stage took.
 
+    `name` for programs, `title` for people.
+    """
+
+    name: str
     title: str
     counts: Counts
     latencies: tuple[Latency, ...]
@@ -121,6 +125,7 @@ class Scenario:
             "evaluated sessions and packages of 3, 5 and 10, all interleaved."
         )
         return self._watched(
+            "steady",
             "From INSERT to each stage, steady",
             plan,
             lambda: run(
@@ -137,6 +142,7 @@ class Scenario:
         self.tell("100 sessions complete at once.")
         run(plan.without(CompleteSession), engine, threads=_BURST_THREADS)
         return self._watched(
+            "at_once",
             "From INSERT to each stage, 100 sessions at once",
             plan,
             lambda: run(
@@ -147,6 +153,7 @@ class Scenario:
 
     def _watched(
         self,
+        name: str,
         title: str,
         plan: Plan,
         act: Callable[[], object],
@@ -164,7 +171,7 @@ class Scenario:
             f"{reached.posted} bills in the ledger"
         )
         watch.stop()
-        return Step(title, reached, tuple(latencies(self.owner, since, contracts, watch)))
+        return Step(name, title, reached, tuple(latencies(self.owner, since, contracts, watch)))
 
     def _wait_for(
         self,

@@ -8,7 +8,6 @@ from connectors.position import Source, position_fault, publication_fault
 from operations.doctor.finding import (
     RECOVER,
     Finding,
-    by_owner,
     by_superuser,
     fault,
     fine,
@@ -39,11 +38,8 @@ def publication(source: Source) -> Iterator[Finding]:
     wrong = publication_fault(source)
     if wrong is None:
         yield fine("publication", f"{name} publishes every event that is inserted")
-    elif source.publication is None:
-        yield fault("publication", wrong, RECOVER)
     else:
-        drop = by_owner(f"DROP PUBLICATION {name};")
-        yield fault("publication", wrong, f"{drop} then {RECOVER}")
+        yield fault("publication", wrong, RECOVER)
 
 
 def slot(source: Source, stored: int | None) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """`outbox demo`, on a stack that is up and on one that it starts and stops itself."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,16 @@ def test_the_demo_runs_on_a_stack_of_its_own_and_leaves_nothing_running() -> Non
     layout = Layout(Path(f"{session.home}-demo"), session.port_base + 300)
     take_down(layout, purge=True)
     try:
-        code, out, err = run_outbox(layout, "demo", "--rate", "200", timeout=240)
+        arguments = ("demo", "--rate", "200", "--output", "json")
+        code, out, err = run_outbox(layout, *arguments, timeout=240)
         assert code == 0, f"{out}\n{err}"
         assert running_processes(layout) == {}
+        shown = json.loads(out)
+        assert shown["comparison"][0]["differences"] == len(shown["faults"]) == 0
+        billed = sum(bill["sessions"] + bill["packages"] for bill in shown["bills"])
+        assert billed == shown["comparison"][0]["bills_in_the_ledger"] > 0
+        assert shown["at_once"][-1]["stage"] == "row in the ledger"
+        assert shown["memory_mib"] > 100
+        assert shown["reconciliation"]["verdict"] == "clean"
     finally:
         take_down(layout, purge=True)

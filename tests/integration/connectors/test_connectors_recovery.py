@@ -94,6 +94,20 @@ def test_recovery_makes_a_dropped_publication_again(services: ConnectServices) -
     assert services.delivered(services.insert()) is not None
 
 
+@pytest.mark.parametrize("left", ["SET (publish = 'update')", "SET TABLE mentor_prices"])
+def test_recovery_makes_a_publication_again_that_leaves_events_out(
+    services: ConnectServices, left: str
+) -> None:
+    services.query(f"ALTER PUBLICATION outbox_events {left}")
+    left_out = services.insert()
+    assert services.delivered(services.insert(), seconds=3) is None
+    code, out, err = services.outbox("connectors", "recover", "--output", "json")
+    assert code == 0, err
+    assert json.loads(out)[0]["new_slots"] == [SLOT]
+    assert services.delivered(left_out) is not None
+    assert services.delivered(services.insert()) is not None
+
+
 def test_recovery_frees_a_task_that_waits_for_an_invalidated_slot(
     services: ConnectServices,
 ) -> None:

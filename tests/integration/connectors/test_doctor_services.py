@@ -104,24 +104,19 @@ def test_a_slot_that_was_made_anew_is_a_fault_that_recover_mends(
     wait_for(services, "slot", Level.OK)
 
 
-def test_a_publication_that_is_gone_is_a_fault_that_recover_mends(
-    services: ConnectServices,
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DROP PUBLICATION outbox_events", "does not exist"),
+        ("ALTER PUBLICATION outbox_events SET (publish = 'update')", "inserts: False"),
+    ],
+)
+def test_a_publication_that_leaves_events_out_is_a_fault_that_recover_mends(
+    services: ConnectServices, damage: str, said: str
 ) -> None:
-    services.query("DROP PUBLICATION outbox_events")
-    line = wait_for(services, "publication", Level.FAULT, "does not exist")
+    services.query(damage)
+    line = wait_for(services, "publication", Level.FAULT, said)
     carry_out(services, line)
-    wait_for(services, "publication", Level.OK)
-
-
-def test_a_publication_that_leaves_something_out_is_dropped_and_recovered(
-    services: ConnectServices,
-) -> None:
-    services.query("ALTER PUBLICATION outbox_events SET (publish = 'update')")
-    line = wait_for(services, "publication", Level.FAULT, "inserts: False")
-    statement = str(line.remedy).split(": ")[1].partition(";")[0]
-    services.query(statement)
-    assert "`outbox connectors recover`" in str(line.remedy)
-    assert services.outbox("connectors", "recover")[0] == 0
     wait_for(services, "publication", Level.OK)
 
 
