@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults.campaign import Campaign, Orders
+from tests.faults.campaign import FAULTS_OF_A_SHORT_RUN, Campaign, Orders
 from tests.faults.catalog import FAULTS
 from tests.faults.hosting import fault_layout, fault_stack
 from tests.faults.report import summary, write_report
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from tests.faults.site import Fault
 
-FAULTS_BY_DEFAULT = 20
 EXIT_VIOLATED = 1
 EXIT_USAGE = 2
 EXIT_ENDED = 128 + signal.SIGTERM
@@ -36,7 +35,7 @@ def main() -> int:
         return EXIT_USAGE
     orders = Orders(
         seed=arguments.seed,
-        faults=arguments.faults if arguments.faults or arguments.minutes else FAULTS_BY_DEFAULT,
+        faults=arguments.faults if arguments.faults or arguments.minutes else FAULTS_OF_A_SHORT_RUN,
         minutes=arguments.minutes,
         events_per_second=arguments.rate,
     )

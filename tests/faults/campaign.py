@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tests.faults.hosting import Hosting
     from tests.faults.site import Fault
 
+FAULTS_OF_A_SHORT_RUN = 17
+"""At 14 s each, with the stack's start and the checks, under five minutes."""
+
 WARM_UP_SECONDS = 2.0
 BETWEEN_SECONDS = (0.2, 1.5)
 RETRIES_SECONDS = 20.0  # 2 + 4 + 8, and the retrying itself

@@ -17,7 +17,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.faults import settling
-from tests.faults.campaign import Campaign, Orders, Result
+from tests.faults.campaign import FAULTS_OF_A_SHORT_RUN, Campaign, Orders, Result
 from tests.faults.catalog import FAULTS
 from tests.faults.evidence import Evidence
 from tests.faults.hosting import fault_layout, fault_stack
@@ -27,7 +27,6 @@ from tests.faults.report import summary
 from tests.faults.site import END, GROUPS, Outcome, Site
 from tests.faults.stories import Event
 
-FAULTS_OF_A_SHORT_RUN = 20
 EVENTS_PER_SECOND = 60.0
 TIMEOUT_SECONDS = 1_200
 LEDGER_TABLES = ("mentor_payable_ledgers", "ledger_entry_sessions")
