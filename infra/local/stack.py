@@ -13,6 +13,7 @@ from infra.local.credentials import Credentials, ensure_credentials
 from infra.local.environment import write_environment
 from infra.local.errors import DiskFullError, StackError
 from infra.local.exclusive import alone, alone_at_last
+from infra.local.files import write_private
 from infra.local.jars import ensure_jars
 from infra.local.kafka import kafka_program
 from infra.local.layout import MAXIMUM_WORKERS, Layout
@@ -128,7 +129,7 @@ def prepare(
     write_connector_secrets(layout, DATABASE, CONNECTOR_ROLE, password)
     prepare_connect(layout, jars)
     supervisor.configure(_programs(layout, credentials, owner, jars, workers))
-    layout.workers.write_text(f"{workers}\n")
+    write_private(layout.workers, f"{workers}\n")
     waiter = Waiter(layout, supervisor)
     return Startup(layout, credentials, owner, jars, supervisor, waiter, report)
 

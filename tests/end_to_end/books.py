@@ -113,7 +113,7 @@ class Books:
             lambda: self.exceptions(subject),
             is_so=lambda rows: (reason, status) in {(row["reason"], row["status"]) for row in rows},
         )
-        return next(row for row in found if row["reason"] == reason)
+        return next(row for row in found if (row["reason"], row["status"]) == (reason, status))
 
     def status_of(self, event_id: str) -> dict[str, Any]:
         return self.rows("SELECT * FROM domain_event_status WHERE id = %s", event_id)[0]

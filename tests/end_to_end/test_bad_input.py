@@ -7,6 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.end_to_end.books import LATER, SINGLE_MINOR, Books
+from tests.waiting import wait_until
 
 
 def test_a_payload_that_breaks_its_schema_is_refused_in_the_transaction_and_the_field_named(
@@ -113,8 +114,18 @@ def test_a_session_that_names_another_total_does_not_count_and_is_a_package_conf
 
     (bill,) = books.wait_for_bills(1)
     assert bill["session_ids"] == [books.id("s1"), books.id("s3")]
-    exception = books.wait_for_exception(books.id("package"), "package_conflict", "failed")
-    assert str(exception["source_event_id"]) == odd
+    wait_until(
+        "the odd one alone is in conflict",
+        lambda: books.exceptions(books.id("package")),
+        is_so=lambda rows: (
+            [
+                (str(row["source_event_id"]), row["reason"])
+                for row in rows
+                if row["status"] == "failed"
+            ]
+            == [(odd, "package_conflict")]
+        ),
+    )
 
 
 def test_an_eleventh_session_of_ten_is_an_exception_and_the_package_is_billed_once(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.local.layout import project_directory
@@ -239,6 +239,11 @@ def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_fi
 def test_workers_that_it_cannot_stop_are_named_and_nothing_is_changed(
     books: Books, topics: Topics, tmp_path: Path
 ) -> None:
+    wait_until(
+        "all is committed",
+        lambda: topics.committed("outbox-billing", EVENTS_SESSION.name),
+        is_so=lambda committed: committed in {OFFSET_INVALID, ends(topics, EVENTS_SESSION.name)[0]},
+    )
     before = topics.committed("outbox-billing", EVENTS_SESSION.name)
     finished = subprocess.run(
         outbox_command("rebuild", "--replace"),

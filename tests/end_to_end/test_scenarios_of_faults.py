@@ -41,18 +41,20 @@ def test_scenario_4_everything_restarts_in_mid_work_and_nothing_is_lost_or_bille
 
     application = threading.Thread(target=keep_inserting)
     application.start()
-    for name in names:
-        before = books.stack.processes()[name].pid
-        assert before is not None
-        os.kill(before, signal.SIGKILL)
-        wait_until(
-            f"{name} runs again as another process",
-            lambda name=name: books.stack.processes()[name],
-            is_so=lambda process, before=before: process.healthy and process.pid != before,
-            seconds=90,
-        )
-    stop.set()
-    application.join()
+    try:
+        for name in names:
+            before = books.stack.processes()[name].pid
+            assert before is not None
+            os.kill(before, signal.SIGKILL)
+            wait_until(
+                f"{name} runs again as another process",
+                lambda name=name: books.stack.processes()[name],
+                is_so=lambda process, before=before: process.healthy and process.pid != before,
+                seconds=90,
+            )
+    finally:
+        stop.set()
+        application.join()
 
     with psycopg.connect(books.stack.address("database_url"), autocommit=True) as owner:
         again = Books(books.stack, owner, owner, books.name)
@@ -124,7 +126,7 @@ def test_a_connector_whose_task_failed_is_started_again_by_itself_once_its_cause
     tasks = f"{books.stack.address('connect_url')}/connectors/outbox-events/tasks/0"
 
     def state() -> str:
-        answer = httpx.get(f"{tasks}/status")
+        answer = httpx.get(f"{tasks}/status", timeout=30)
         return str(answer.json()["state"]) if answer.status_code == httpx.codes.OK else "unknown"
 
     credentials = load_credentials(books.stack.layout.secrets)
@@ -132,7 +134,7 @@ def test_a_connector_whose_task_failed_is_started_again_by_itself_once_its_cause
     with psycopg.connect(books.stack.address("admin_database_url"), autocommit=True) as admin:
         admin.execute("ALTER ROLE outbox_connector PASSWORD 'another'")
         try:
-            httpx.post(f"{tasks}/restart")
+            httpx.post(f"{tasks}/restart", timeout=30)
             wait_until("the task has failed", state, is_so=lambda seen: seen == "FAILED")
             wait_until(
                 "the status is red",
@@ -155,7 +157,11 @@ def test_a_connector_that_somebody_left_stopped_is_red_and_then_started_by_itsel
     books: Books,
 ) -> None:
     connector = f"{books.stack.address('connect_url')}/connectors/outbox-events"
-    assert httpx.put(f"{connector}/stop").is_success
+    wait_until(
+        "Connect takes it",  # 409 while it rebalances
+        lambda: httpx.put(f"{connector}/stop", timeout=30),
+        is_so=lambda answer: answer.is_success,
+    )
     books.insert(books.completed("s1"))
     wait_until(
         "the status is red",

@@ -141,7 +141,7 @@ def test_a_record_that_kills_its_worker_three_times_is_set_apart_alone_and_the_r
     credentials = load_credentials(layout.secrets)
     assert credentials is not None
     supervisor = Supervisor(layout, credentials.supervisor)
-    supervisor.stop(["worker-1"], 20)
+    supervisor.stop(["worker-1"], 60)
     environment = {
         **os.environ,
         "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": layout.kafka_bootstrap_servers,

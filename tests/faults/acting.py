@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.faults.site import Outcome, Site
 
 CONNECTOR = "outbox-events"
+SLOT = "outbox_events"
 # Patience, not expectation: a busy machine starts a Java in a minute.
 PROCESS_SECONDS = 120.0
 HEALTHY_SECONDS = 240.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 PARTITIONS = 4
 _ANSWER_SECONDS = 60.0
 _REQUEST_SECONDS = 20
+_WATCHED_SECONDS = 1.0
 
 
 def kafka(site: Site) -> AdminClient:
@@ -41,12 +43,16 @@ def committed(site: Site, group: str, topic: str) -> dict[int, int]:
 
 
 def truncate(site: Site, topic: str) -> list[int]:
-    """Remove everything that a topic holds; return where each partition begins now."""
+    """Remove everything that a topic held a moment ago; return where each partition begins now.
+
+    A moment: what is removed, whoever watches the topic for the evidence has read.
+    """
     client = kafka(site)
     upto = [
         TopicPartition(topic, partition, end)
         for partition, end in sorted(ends(site, topic).items())
     ]
+    time.sleep(_WATCHED_SECONDS)
     removed = client.delete_records(upto, operation_timeout=30)
     return [answer.result(_ANSWER_SECONDS).low_watermark for answer in removed.values()]
 

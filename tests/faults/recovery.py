@@ -13,7 +13,7 @@ RECOVERY_SECONDS_MAX = 60.0
 BACKLOG_SECONDS = 5.0
 """What waits for longer is a backlog, and not just on its way."""
 
-BLIND_SECONDS_MAX = 15.0
+BLIND_SECONDS_MAX = 20.0
 """So long may a backlog, or a lost slot, go unnoticed by the status: several looks of whoever
 watches it."""
 

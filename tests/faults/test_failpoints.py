@@ -5,15 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.local.layout import project_directory
 from tests.faults.failpoints import Failpoints, NeverHitError
 from tests.faults.injected.failpoint_hooks import EXIT_CODE_MISSING, PROCESS_VARIABLE, put_in
 from tests.faults.injected.failpoint_places import FAILPOINTS, Failpoint
+from tests.waiting import wait_until
 
 DELIVERED = "worker: delivered, state not written"
 # A worker's process whose only work is to store rows that say where they belong.
@@ -80,8 +81,7 @@ def test_a_process_stops_where_it_is_until_it_is_told_to_go_on(tmp_path: Path) -
     failpoints.arm("worker-1", DELIVERED, "stop", skip=1)
     stopped = start(failpoints, STORING, "worker-1")
     failpoints.wait_until_hit("worker-1", DELIVERED, seconds=60)
-    time.sleep(0.2)
-    assert stopped.poll() is None
+    wait_until("it stopped", psutil.Process(stopped.pid).status, psutil.STATUS_STOPPED.__eq__)
     stopped.send_signal(signal.SIGCONT)
     assert stopped.communicate(timeout=60)[0].split() == ["0", "1", "2", "3"]
 

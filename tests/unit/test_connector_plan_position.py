@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.position import (
@@ -155,6 +155,7 @@ def test_a_starting_offset_holds_the_position_that_debezium_checks() -> None:
     assert stored_position(starting_offset(42)) == 42
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**64 - 1))
 def test_a_log_position_survives_writing_and_reading(position: int) -> None:
     assert parse_lsn(format_lsn(position)) == position

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from tests.faults.acting import (
+    SLOT,
     Act,
     admin,
     down,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tests.faults.site import Site
 
 KEEPER = "connector-keeper"
-SLOT = "outbox_events"
 LOUD_SECONDS = 180.0
 _DROP_SECONDS = 30.0
 _LOST_SECONDS = 120.0

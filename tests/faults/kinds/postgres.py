@@ -118,7 +118,7 @@ def _connections_exhausted(site: Site) -> Outcome:
     taken: list[psycopg.Connection] = []
     url = site.stack.address("app_database_url")
     longest_seconds = site.random.uniform(4, 12)
-    end = time.monotonic() + longest_seconds
+    end = time.monotonic() + PROCESS_SECONDS
     turned_out = 0
     try:
         with admin(site) as connection:
@@ -127,6 +127,7 @@ def _connections_exhausted(site: Site) -> Outcome:
                     taken.append(psycopg.connect(url, connect_timeout=5))
                 except psycopg.OperationalError:
                     if not turned_out:
+                        end = time.monotonic() + longest_seconds
                         # Now they are exhausted: whoever had one loses it, and cannot come back.
                         turned_out = len(
                             connection.execute(

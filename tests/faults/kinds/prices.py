@@ -39,7 +39,7 @@ def _late(site: Site) -> Outcome:
         )
         seconds = pause(site, 0, 2)
     else:
-        seconds = pause(site, 0, 12)
+        seconds = pause(site, 0, 9)
     site.repairs()
     site.application.set_prices([(mentor, "mentoring", 4_321, "USD", "2020-01-01")])
     # Payable since now.

@@ -79,8 +79,14 @@ def all_pids(layout: Layout) -> list[int]:
 
 def assert_nothing_is_left(layout: Layout, pids: list[int]) -> None:
     assert running_processes(layout) == {}
-    alive = [pid for pid in pids if psutil.pid_exists(pid)]
-    assert [pid for pid in alive if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE] == []
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

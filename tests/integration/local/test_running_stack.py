@@ -110,9 +110,11 @@ def test_no_password_is_on_a_command_line_or_in_a_file_that_others_read(
     for command in of_each(stack, lambda process: " ".join(process.cmdline())):
         assert not any(password in command for password in passwords)
     for path in stack.layout.home.rglob("*"):
-        if path.is_file() and path.stat().st_size < 1_000_000:
-            told = any(password.encode() in path.read_bytes() for password in passwords)
-            assert not told or stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        # Kafka's checkpoints are written beside and renamed.
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_size < 1_000_000:
+                told = any(password.encode() in path.read_bytes() for password in passwords)
+                assert not told or stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
 def test_nobody_else_reads_what_the_stack_keeps(stack: RunningStack) -> None:
