@@ -11,10 +11,24 @@ import pytest
 
 from infra.local.credentials import load_credentials
 from tests.end_to_end.books import Books
+from tests.running_stack import RunningStack
 from tests.waiting import wait_until
 
 
-@pytest.mark.timeout(300)
+def kill_and_wait(stack: RunningStack, name: str) -> None:
+    """Kill a process, and wait until it runs again as another one."""
+    before = stack.processes()[name].pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    wait_until(
+        f"{name} runs again as another process",
+        lambda: stack.processes()[name],
+        is_so=lambda process: process.healthy and process.pid != before,
+        seconds=90,
+    )
+
+
+@pytest.mark.timeout(600)
 def test_scenario_4_everything_restarts_in_mid_work_and_nothing_is_lost_or_billed_twice(
     books: Books,
 ) -> None:
@@ -43,15 +57,7 @@ def test_scenario_4_everything_restarts_in_mid_work_and_nothing_is_lost_or_bille
     application.start()
     try:
         for name in names:
-            before = books.stack.processes()[name].pid
-            assert before is not None
-            os.kill(before, signal.SIGKILL)
-            wait_until(
-                f"{name} runs again as another process",
-                lambda name=name: books.stack.processes()[name],
-                is_so=lambda process, before=before: process.healthy and process.pid != before,
-                seconds=90,
-            )
+            kill_and_wait(books.stack, name)
     finally:
         stop.set()
         application.join()
