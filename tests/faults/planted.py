@@ -128,8 +128,8 @@ PLANTED_AND_SAID = {
         "has no receipt",
     ),
     "I6 a backlog of which the status says nothing": (
-        "UPDATE samples SET oldest_seconds = at - 94, undelivered = 3 WHERE at BETWEEN 94 AND 116",
-        "3 events and 0 bills waited, the oldest for 22 s, and the status was green for 16 s",
+        "UPDATE samples SET oldest_seconds = at - 94, undelivered = 3 WHERE at BETWEEN 94 AND 122",
+        "3 events and 0 bills waited, the oldest for 28 s, and the status was green for 22 s",
     ),
     "I6 a status that is red only by the suite's own doing": (
         f"UPDATE samples SET unhealthy = '' WHERE at >= {LOST_AT} AND ended_at <= {REPAIR_AT}",
