@@ -37,7 +37,8 @@ OWN_LANE = "campaign"
 RESTART_SECONDS = 0.3
 KILL_SECONDS = 20.0
 STOP_SECONDS = 60.0
-LAST_WORDS = 40
+LAST_WORDS = 200
+"""Lanes that break at once print among each other: the first one's reason is still among them."""
 
 
 @dataclass

@@ -81,7 +81,8 @@ def test_a_process_stops_where_it_is_until_it_is_told_to_go_on(tmp_path: Path) -
     failpoints.arm("worker-1", DELIVERED, "stop", skip=1)
     stopped = start(failpoints, STORING, "worker-1")
     failpoints.wait_until_hit("worker-1", DELIVERED, seconds=60)
-    wait_until("it stopped", psutil.Process(stopped.pid).status, psutil.STATUS_STOPPED.__eq__)
+    process = psutil.Process(stopped.pid)
+    wait_until("it stops", process.status, lambda status: status == psutil.STATUS_STOPPED)
     stopped.send_signal(signal.SIGCONT)
     assert stopped.communicate(timeout=60)[0].split() == ["0", "1", "2", "3"]
 

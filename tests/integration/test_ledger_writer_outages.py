@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.integration.ledger_writing import (
     session_payable,
 )
 from tests.postgres_server import PostgresServer
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_connection_terminated_in_mid_batch_posts_the_batch_once(
     with owner.transaction():
         owner.execute("LOCK mentor_payable_ledgers IN ACCESS EXCLUSIVE MODE")
         posting = _in_background(lambda: writer.post(*map(session_payable, "abc")))
-        _wait_until(lambda: _terminate_waiting(admin))
+        wait_until("it waits for the lock", lambda: _terminate_waiting(admin), bool)
     posting.join(20)
 
     assert not posting.is_alive()
@@ -86,13 +86,6 @@ def _terminate_waiting(admin: psycopg.Connection) -> bool:
         "WHERE wait_event_type = 'Lock' AND datname = current_database()"
     ).fetchall()
     return bool(terminated)
-
-
-def _wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_server_that_takes_no_connections_is_waited_for(
@@ -110,7 +103,7 @@ def test_a_server_that_takes_no_connections_is_waited_for(
             "WHERE application_name = 'outbox ledger writer: test'"
         )
         posting = _in_background(lambda: writer.post(session_payable("during")))
-        _wait_until(lambda: not writer.database.reachable)
+        wait_until("it is cut off", lambda: not writer.database.reachable, bool)
         assert posting.is_alive()
         server.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true")
     posting.join(20)

@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -9,6 +9,7 @@ from stream_processors.ledger.database import Database
 from stream_processors.ledger.retries import RetryLoop
 from tests.integration.ledger_writing import Writer, add_price, session_payable
 from tests.postgres_server import PostgresServer
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -26,30 +27,36 @@ def loop(writer: Writer, faults: list[BaseException]) -> Iterator[RetryLoop]:
         assert not loop.is_alive()
 
 
-def _wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_what_is_due_is_tried_within_half_a_second(
     writer: Writer, owner: psycopg.Connection, loop: RetryLoop, faults: list[BaseException]
 ) -> None:
-    writer.post(session_payable())
+    sessions = ["session-1", "session-2", "session-3"]
+    writer.post(*map(session_payable, sessions))
     add_price(owner)
     owner.execute("UPDATE billing_exceptions SET next_attempt_at = now() + interval '10 s'")
     loop.start()
     time.sleep(0.6)
-    assert writer.exception()["status"] == "retrying", "it was tried before its time"
+    statuses = [exception["status"] for exception in writer.exceptions()]
+    assert statuses == ["retrying"] * 3, "they were tried before their time"
 
-    writer.make_due()
-    started = time.monotonic()
-    _wait_until(lambda: writer.exception()["status"] == "resolved")
+    waits_seconds = [_seconds_until_paid(writer, owner, session) for session in sessions]
 
-    assert time.monotonic() - started < 5
-    assert writer.paid_sessions() == ["session-1"]
+    # The quickest: what else runs on the machine is none of the loop's doing.
+    assert min(waits_seconds) < 1
+    assert [exception["status"] for exception in writer.exceptions()] == ["resolved"] * 3
+    assert writer.paid_sessions() == sessions
     assert faults == []
+
+
+def _seconds_until_paid(writer: Writer, owner: psycopg.Connection, session: str) -> float:
+    """Let the time of one bill's next attempt come, and wait for it."""
+    owner.execute(
+        "UPDATE billing_exceptions SET next_attempt_at = clock_timestamp() WHERE subject = %s",
+        [session],
+    )
+    started = time.monotonic()
+    wait_until(f"{session} is paid", writer.paid_sessions, lambda paid: session in paid)
+    return time.monotonic() - started
 
 
 def test_one_that_another_writer_has_in_hand_is_left_to_it(
@@ -70,7 +77,7 @@ def test_a_fault_in_no_record_is_told(
 ) -> None:
     owner.execute("REVOKE UPDATE ON billing_exceptions FROM outbox_ledger_writer")
     loop.start()
-    _wait_until(lambda: bool(faults))
+    wait_until("the fault is told", lambda: faults, bool)
 
     assert isinstance(faults[0], psycopg.errors.InsufficientPrivilege)
 

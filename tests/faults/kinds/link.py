@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.acting import PROCESS_SECONDS, SLOT, Act, admin, pause, through_the_proxy
+from tests.faults.acting import SLOT, Act, admin, pause, through_the_proxy
 from tests.faults.site import Outcome
 from tests.waiting import wait_until
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Events that wait for 10 s make the keeper red at its next look; then somebody must look.
 _WAITING_IS_SEEN_SECONDS = 25.0
+# PostgreSQL takes 15 s; Connect, at worst, two of its socket timeouts of 20 s one after the other.
+_NOTICED_SECONDS = 60.0
 
 
 def _cut(site: Site) -> Outcome:
@@ -68,7 +70,7 @@ def _forgotten(site: Site) -> Outcome:
             "another connection reads the slot",
             lambda: _reader(server),
             lambda reader: reader not in {None, before},
-            PROCESS_SECONDS,
+            _NOTICED_SECONDS,
         )
     seconds = time.monotonic() - began
     return Outcome(

@@ -53,7 +53,7 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
         (httpx.ConnectError("connection refused"), 3),
         (KafkaException(KafkaError(KafkaError._TRANSPORT)), 3),
         (ConnectionError("Kafka does not answer"), 3),
-        (PermissionError(13, "Permission denied", "/srv/home/lock"), 1),
+        (PermissionError(13, "Permission denied", "lock"), 1),
         (OSError(28, "No space left on device"), 1),
     ],
 )
