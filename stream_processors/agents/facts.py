@@ -16,15 +16,16 @@ class FactContradictedError(Exception):
     """Two records carry one event id and say different things."""
 
 
-def add_fact(facts: PendingFacts, key: bytes, fact: Fact) -> None:
-    """Add a fact that is not known yet; one that is known is nothing new.
+def add_fact(facts: PendingFacts, subject_id: str, key: bytes, fact: Fact) -> None:
+    """Add a fact about a subject that is not known yet; one that is known is nothing new.
 
     Raises FactContradictedError where the same event id already says something else: an event id
     belongs to one row of domain_events, so the second record did not come from there.
     """
-    known = facts.rows(key).get(key)
+    subject = subject_prefix(subject_id)
+    known = facts.rows(subject).get(key)
     if known is None:
-        facts.add(key, codec.encode(fact))
+        facts.add(subject, key, codec.encode(fact))
     elif codec.decode(known, type(fact)) != fact:
         raise FactContradictedError(
             f"event {fact.event_id} of session {fact.session_id} is already known with other "

@@ -51,8 +51,9 @@ class PackagesAgent:
 
 def _add_facts(facts: PendingFacts, session: PackageSession) -> Iterable[str]:
     """Add all that is not known yet; yield what contradicts what is, so that the rest counts."""
+    package_id = session.service_package_id
     for fact in SessionFacts(session.completed, session.evaluated, session.voided):
         try:
-            add_fact(facts, package_fact_key(session.service_package_id, fact), fact)
+            add_fact(facts, package_id, package_fact_key(package_id, fact), fact)
         except FactContradictedError as error:
             yield str(error)

@@ -30,7 +30,7 @@ class SessionsAgent:
         """Return the payable, the package's facts and the reports that follow from one event."""
         try:
             fact = _decode(record)
-            add_fact(facts, session_fact_key(fact), fact)
+            add_fact(facts, fact.session_id, session_fact_key(fact), fact)
         except UnknownEventType as error:
             return [record_report("unknown_event_type", record, str(error), _event_id(record))]
         except Undecodable as error:

@@ -20,7 +20,7 @@ from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from stream_processors.engine.messages import OutboundRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from stream_processors.engine.changelog import Changelog
@@ -130,23 +130,29 @@ class FactPartition:
 
 @dataclass(slots=True)
 class PendingFacts:
-    """One batch's view of a partition: its stored rows, and those the batch adds."""
+    """One batch's view of a partition: its stored rows, and those the batch adds.
+
+    A subject is what the keys of all its rows begin with; none begins with another.
+    """
 
     partition: FactPartition
     added: dict[bytes, bytes] = field(default_factory=dict)
+    _known: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)
 
-    def rows(self, prefix: bytes) -> dict[bytes, bytes]:
-        """Return the rows whose key begins with `prefix`, stored or added."""
-        found = dict(self.partition.rows(prefix))
-        if self.added:
-            found.update(
-                (key, value) for key, value in self.added.items() if key.startswith(prefix)
-            )
-        return found
+    def rows(self, subject: bytes) -> Mapping[bytes, bytes]:
+        """Return all rows of a subject, stored or added; the partition is asked once a batch."""
+        return self._rows(subject)
 
-    def add(self, key: bytes, value: bytes) -> None:
-        """Add a row; one with this key must not be there yet."""
+    def add(self, subject: bytes, key: bytes, value: bytes) -> None:
+        """Add a row of a subject; one with this key must not be there yet."""
+        self._rows(subject)[key] = value
         self.added[key] = value
+
+    def _rows(self, subject: bytes) -> dict[bytes, bytes]:
+        known = self._known.get(subject)
+        if known is None:
+            known = self._known[subject] = dict(self.partition.rows(subject))
+        return known
 
 
 class FactTable:

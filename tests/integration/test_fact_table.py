@@ -39,8 +39,8 @@ def test_a_batch_sees_what_it_adds_beside_what_is_stored(start: Start) -> None:
     worker = start("a")
     worker.add("s1\0a")
     facts = PendingFacts(worker.table.partition(0))
-    facts.add(b"s1\0b", b"new")
-    facts.add(b"s2\0b", b"new")
+    facts.add(b"s1\0", b"s1\0b", b"new")
+    facts.add(b"s2\0", b"s2\0b", b"new")
 
     assert facts.rows(b"s1\0") == {b"s1\0a": b"fact", b"s1\0b": b"new"}
     assert worker.known() == ["s1\0a"]

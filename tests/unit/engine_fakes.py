@@ -33,8 +33,8 @@ class ScriptedAgent:
         self.handled.append(inbound.position)
         key = inbound.position.encode()
         self.known.append(set(facts.rows(b"")) - {GENESIS_KEY})
-        if key not in facts.rows(key):
-            facts.add(key, b"fact")
+        if key not in facts.rows(b""):
+            facts.add(b"", key, b"fact")
         script = self.scripts.get(inbound.position)
         return [OutboundRecord("out", key, b"output")] if script is None else script()
 
