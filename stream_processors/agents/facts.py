@@ -26,7 +26,8 @@ def add_fact(facts: PendingFacts, subject_id: str, key: bytes, fact: Fact) -> No
     known = facts.rows(subject).get(key)
     if known is None:
         facts.add(subject, key, codec.encode(fact))
-    elif codec.decode(known, type(fact)) != fact:
+        facts.read[key] = fact
+    elif _read(facts, key, known) != fact:
         raise FactContradictedError(
             f"event {fact.event_id} of session {fact.session_id} is already known with other "
             "contents, which are kept: find out who produced this record beside domain_events"
@@ -36,7 +37,14 @@ def add_fact(facts: PendingFacts, subject_id: str, key: bytes, fact: Fact) -> No
 def facts_about(facts: PendingFacts, subject_id: str) -> list[Fact]:
     """Return all facts about a session, or about a package."""
     rows = facts.rows(subject_prefix(subject_id))
-    return [fact_of_row(key, value) for key, value in rows.items()]
+    return [_read(facts, key, value) for key, value in rows.items()]
+
+
+def _read(facts: PendingFacts, key: bytes, value: bytes) -> Fact:
+    fact: Fact | None = facts.read.get(key)
+    if fact is None:
+        fact = facts.read[key] = fact_of_row(key, value)
+    return fact
 
 
 def fact_of_row(key: bytes, value: bytes) -> Fact:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
@@ -22,6 +22,8 @@ from stream_processors.engine.messages import OutboundRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from rocksdict import RdictIter
 
     from stream_processors.engine.changelog import Changelog
 
@@ -38,6 +40,9 @@ class FactPartition:
         self.number = number
         self._directory = directory
         self._changelog = changelog
+        # It sees the rows as they were when it was made, so that a write takes it away. To make one
+        # costs more than to look a subject up with it.
+        self._cursor: RdictIter | None = None
         self._open()
 
     @property
@@ -60,14 +65,13 @@ class FactPartition:
 
     def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield the rows whose key begins with `prefix`, in the order of their keys."""
-        cursor = self._database.iter()
-        cursor.seek(prefix)
-        while cursor.valid():
-            key = cursor.key()
-            if not key.startswith(prefix):
-                return
-            yield key, cursor.value()
-            cursor.next()
+        return _matching(self._database.iter(), prefix)
+
+    def rows_of(self, subject: bytes) -> dict[bytes, bytes]:
+        """Return the rows of one subject, which are few."""
+        if self._cursor is None:
+            self._cursor = self._database.iter()
+        return dict(_matching(self._cursor, subject))
 
     def store(self, rows: Sequence[tuple[bytes, bytes]], offsets: Sequence[int]) -> bool:
         """Copy rows that were delivered to the changelog at `offsets`.
@@ -86,10 +90,12 @@ class FactPartition:
 
     def close(self) -> None:
         """Close the local copy, and give up its lock."""
+        self._cursor = None
         self._database.close()
 
     def _open(self) -> None:
         self._database = Rdict(str(self._directory), options=_options())
+        self._cursor = None
         position = self._database.get(_POSITION_KEY)
         # The changelog offset up to which (exclusive) the local copy is whole.
         self.position = int(position) if position is not None else 0
@@ -125,6 +131,7 @@ class FactPartition:
             batch.put(key, value)
         batch.put(_POSITION_KEY, str(position).encode())
         self._database.write(batch)
+        self._cursor = None
         self.position = position
 
 
@@ -132,11 +139,13 @@ class FactPartition:
 class PendingFacts:
     """One batch's view of a partition: its stored rows, and those the batch adds.
 
-    A subject is what the keys of all its rows begin with; none begins with another.
+    A subject is what the keys of all its rows begin with; none begins with another. `read` is the
+    agent's own: what it has read in a row, by the row's key, so that it does so once a batch.
     """
 
     partition: FactPartition
     added: dict[bytes, bytes] = field(default_factory=dict)
+    read: dict[bytes, Any] = field(default_factory=dict)
     _known: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)
 
     def rows(self, subject: bytes) -> Mapping[bytes, bytes]:
@@ -151,7 +160,7 @@ class PendingFacts:
     def _rows(self, subject: bytes) -> dict[bytes, bytes]:
         known = self._known.get(subject)
         if known is None:
-            known = self._known[subject] = dict(self.partition.rows(subject))
+            known = self._known[subject] = self.partition.rows_of(subject)
         return known
 
 
@@ -199,6 +208,16 @@ class FactTable:
     def changelog_record(self, partition: int, key: bytes, value: bytes) -> OutboundRecord:
         """Return a row as a record for the changelog, on the partition of its event."""
         return OutboundRecord(self.changelog.topic, key, value, partition=partition)
+
+
+def _matching(cursor: RdictIter, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    cursor.seek(prefix)
+    while cursor.valid():
+        key = cursor.key()
+        if not key.startswith(prefix):
+            return
+        yield key, cursor.value()
+        cursor.next()
 
 
 def _options() -> Options:

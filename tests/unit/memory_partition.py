@@ -1,6 +1,6 @@
 """A FactPartition without RocksDB and Kafka, and InboundRecords as Debezium makes them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from schemas import codec, topics
@@ -25,10 +25,8 @@ class MemoryPartition:
         self.stored: dict[bytes, bytes] = {}
         self.position = 0
 
-    def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key in sorted(self.stored):
-            if key.startswith(prefix):
-                yield key, self.stored[key]
+    def rows_of(self, subject: bytes) -> dict[bytes, bytes]:
+        return {key: self.stored[key] for key in sorted(self.stored) if key.startswith(subject)}
 
     def store(self, rows: Sequence[tuple[bytes, bytes]], offsets: Sequence[int]) -> bool:
         self.stored.update(rows)
