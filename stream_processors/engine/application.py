@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import faust
+from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
 from stream_processors.engine.messages import InboundRecord
+from stream_processors.engine.streams import BatchStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,17 +20,30 @@ if TYPE_CHECKING:
     from stream_processors.engine.processing import Processor
 
 _BATCH_RECORDS = 500
-_BATCH_WAIT_SECONDS = 0.003
-_FETCH_WAIT_MS = 20
+_BATCH_SECONDS = 0.01
+_FETCH_WAIT_MS = 500
+_PARTIAL_FETCH_WAIT_MS = 20
 _YIELD_EVERY_RECORDS = 100
 
 
+class _Fetcher(Fetcher):
+    """Waits for new records as long as is good; Faust fixes that at 1,500 ms.
+
+    While a partition's records wait to be processed, it is left out of the next fetch: what comes
+    to it then waits until that fetch ends. With none waiting, a fetch is for all partitions and
+    ends with the first record: so it may be long, which costs less where nothing happens.
+    """
+
+    @property
+    def _fetch_max_wait_ms(self) -> int:
+        return _PARTIAL_FETCH_WAIT_MS if self._records else _FETCH_WAIT_MS
+
+
 class _ConsumerThread(AIOKafkaConsumerThread):
-    def _create_worker_consumer(self, transport: Transport) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        # Faust fixes it at 1,500 ms: a partition that is quiet then holds up the busy ones.
-        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001
-        return consumer
+    async def on_start(self) -> None:
+        await super().on_start()
+        # aiokafka has no place to say which Fetcher to make; this one differs in one property.
+        self._ensure_consumer()._fetcher.__class__ = _Fetcher  # noqa: SLF001
 
 
 class _Consumer(Consumer):
@@ -89,6 +105,7 @@ def make_application(
         stream_recovery_delay=0.0,
         # Topics are made from the catalogue in schemas/topics.py, with their policies.
         topic_allow_declare=False,
+        Stream=BatchStream,
         topic_disable_leader=True,
         web_enabled=False,
     )
@@ -114,9 +131,10 @@ def add_agent(
     )
 
     async def agent(stream: Any) -> None:
-        async for events in stream.take_events(_BATCH_RECORDS, within=_BATCH_WAIT_SECONDS):
-            await processor.process([_inbound(event.message) for event in events])
-            on_batch(len(events))
+        async with aclosing(stream.batches(_BATCH_RECORDS, _BATCH_SECONDS)) as batches:
+            async for events in batches:
+                await processor.process([_inbound(event.message) for event in events])
+                on_batch(len(events))
 
     # Concurrency 1: with more, Faust commits past events still in flight.
     application.agent(topic, name=topic_name, concurrency=1)(agent)
