@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 10.0
+# How long after one batch the next may begin. Bills come soon; a receipt only says when.
+_BATCH_SECONDS = 0.01
+_RECEIPTS_SECONDS = 0.05
 
 
 class LedgerWriter:
@@ -54,9 +57,9 @@ class LedgerWriter:
         self._retries_database = retries
         self._databases = [payables, reports, receipts, retries, partitions]
         self._loops = [
-            self._loop(PAYABLES_GROUP, payables_writer.carry_out),
-            self._loop(DEAD_LETTERS_GROUP, reports_writer.carry_out),
-            self._loop(RECEIPTS_GROUP, lambda batch: receive(receipts, batch)),
+            self._loop(PAYABLES_GROUP, payables_writer.carry_out, _BATCH_SECONDS),
+            self._loop(DEAD_LETTERS_GROUP, reports_writer.carry_out, _BATCH_SECONDS),
+            self._loop(RECEIPTS_GROUP, lambda batch: receive(receipts, batch), _RECEIPTS_SECONDS),
         ]
         self._threads: list[threading.Thread] = [
             *self._loops,
@@ -90,13 +93,19 @@ class LedgerWriter:
     def _database(self, name: str) -> Database:
         return Database(self._settings.ledger_writer_database_url, name, self.stopping)
 
-    def _loop(self, group: str, carry_out: Callable[[Sequence[InboundRecord]], None]) -> TopicLoop:
+    def _loop(
+        self,
+        group: str,
+        carry_out: Callable[[Sequence[InboundRecord]], None],
+        every_seconds: float,
+    ) -> TopicLoop:
         return TopicLoop(
             group=group,
             topics=LEDGER_WRITER_READS[group],
             member=self._settings.writer_name,
             kafka=self._settings.kafka,
             carry_out=carry_out,
+            every_seconds=every_seconds,
             stopping=self.stopping,
             on_fault=end_process,
         )

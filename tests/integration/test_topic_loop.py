@@ -52,6 +52,25 @@ def test_records_arrive_as_they_are_and_are_committed_within_a_second(
     soon(lambda: topics.committed(group, topic) == 3)
 
 
+def test_records_that_come_close_together_are_carried_out_together_and_a_lone_one_at_once(
+    start: Start, topics: Topics, topic: str
+) -> None:
+    batches: list[list[bytes | None]] = []
+    reader = start(
+        lambda records: batches.append([record.value for record in records]), every_seconds=2.0
+    )
+    soon(lambda: reader.loop.assigned is not None)
+    topics.produce(topic, b"1")
+    produced_at = time.monotonic()
+    reader.wait_for(1)
+    assert time.monotonic() - produced_at < 1.5
+    topics.produce(topic, b"2")
+    topics.produce(topic, b"3")
+    reader.wait_for(3)
+
+    assert batches == [[b"1"], [b"2", b"3"]]
+
+
 def test_a_batch_that_fails_is_a_fault_and_not_committed(
     start: Start, topics: Topics, topic: str, group: str
 ) -> None:

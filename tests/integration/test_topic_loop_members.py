@@ -26,6 +26,7 @@ group, topic, servers = sys.argv[1:]
 loop = TopicLoop(
     group=group, topics=[topic], member="member-1", kafka={"bootstrap.servers": servers},
     carry_out=lambda records: [print(record.value.decode(), flush=True) for record in records],
+    every_seconds=0.0,
     stopping=threading.Event(),
     on_fault=lambda doing, fault: print("fault", repr(fault), flush=True),
 )

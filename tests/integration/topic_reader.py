@@ -16,7 +16,15 @@ Start = Callable[..., "Reader"]
 class Reader:
     """A topic loop, and what it was given."""
 
-    def __init__(self, topics: Topics, group: str, topic: str, member: str, then: CarryOut) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        group: str,
+        topic: str,
+        member: str,
+        then: CarryOut,
+        every_seconds: float,
+    ) -> None:
         self.stopping = threading.Event()
         self.faults: list[BaseException] = []
         self.given: list[bytes | None] = []
@@ -27,6 +35,7 @@ class Reader:
             member=member,
             kafka=topics.settings,
             carry_out=self._carry_out,
+            every_seconds=every_seconds,
             stopping=self.stopping,
             on_fault=lambda _, fault: self.faults.append(fault),
         )
@@ -54,8 +63,10 @@ def readers(topics: Topics, group: str, topic: str) -> Iterator[Start]:
     """Yield what starts members of a group; the last to come is the first to go."""
     running: list[Reader] = []
 
-    def start(then: CarryOut = lambda _: None, member: str = "member-1") -> Reader:
-        running.append(Reader(topics, group, topic, member, then))
+    def start(
+        then: CarryOut = lambda _: None, member: str = "member-1", every_seconds: float = 0.0
+    ) -> Reader:
+        running.append(Reader(topics, group, topic, member, then, every_seconds))
         return running[-1]
 
     try:
