@@ -1,6 +1,8 @@
 """Read connector definitions, the JSON files beside this module."""
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,9 @@ from connectors.errors import DefinitionInvalidError
 
 _DIRECTORY = Path(__file__).parent / "definitions"
 _SECRETS_FILE = "{secrets_file}"
+_POLL_INTERVAL_MS = "{poll_interval_ms}"
+# What each costs in processor time and in latency is measured in docs/operations/pace.md.
+_PACES = {"quick": "10", "quiet": "250"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +53,38 @@ def load_definitions(secrets_file: Path) -> tuple[Definition, ...]:
 
     secrets_file is where Connect finds the address and the password of the database: a properties
     file with database.hostname, .port, .dbname, .user and .password. Only Connect reads it; the
-    configuration holds references to it and no secret. Raises DefinitionInvalidError.
+    configuration holds references to it and no secret. OUTBOX_PACE says how often the connector
+    looks for events. Raises DefinitionInvalidError.
     """
-    return tuple(_load(path, secrets_file) for path in sorted(_DIRECTORY.glob("*.json")))
+    replacements = {
+        _SECRETS_FILE: _location(secrets_file),
+        _POLL_INTERVAL_MS: _poll_interval_ms(),
+    }
+    return tuple(_load(path, replacements) for path in sorted(_DIRECTORY.glob("*.json")))
 
 
-def _load(path: Path, secrets_file: Path) -> Definition:
+def _poll_interval_ms() -> str:
+    pace = os.environ.get("OUTBOX_PACE") or "quick"
+    if pace not in _PACES:
+        raise DefinitionInvalidError(
+            f"OUTBOX_PACE is {pace!r}, which is no pace: choose {' or '.join(_PACES)}."
+        )
+    return _PACES[pace]
+
+
+def _location(secrets_file: Path) -> str:
     location = str(secrets_file.absolute())
     if ":" in location or "}" in location:
         raise DefinitionInvalidError(
             f"The secrets file {location} has a ':' or '}}' in its path, which Connect cannot refer"
             " to. Choose another path (OUTBOX_HOME)."
         )
-    read = json.loads(path.read_text(encoding="utf-8"))
-    config = {key: value.replace(_SECRETS_FILE, location) for key, value in read["config"].items()}
-    return Definition(read["name"], config)
+    return location
+
+
+def _load(path: Path, replacements: Mapping[str, str]) -> Definition:
+    text = path.read_text(encoding="utf-8")
+    for placeholder, value in replacements.items():
+        text = text.replace(placeholder, json.dumps(value)[1:-1])
+    read = json.loads(text)
+    return Definition(read["name"], read["config"])

@@ -50,7 +50,8 @@ max_slot_wal_keep_size = '1GB'
 # So that events that are sent again keep the order of their commits.
 track_commit_timestamp = on
 max_connections = 100
-shared_buffers = '64MB'
+shared_buffers = '256MB'
+checkpoint_timeout = '15min'
 # Many small transactions: jit only costs, and nothing here runs long enough to repay it.
 jit = off
 """

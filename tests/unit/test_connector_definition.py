@@ -19,7 +19,25 @@ def test_the_definition_holds_references_and_no_secret() -> None:
 
 def test_no_placeholder_is_left_unfilled() -> None:
     (definition,) = load_definitions(SECRETS)
+    assert not [value for value in definition.config.values() if value.startswith("{")]
     assert not [value for value in definition.config.values() if "{secrets_file}" in value]
+
+
+@pytest.mark.parametrize(("pace", "poll_ms"), [("", "10"), ("quick", "10"), ("quiet", "250")])
+def test_the_pace_says_how_often_the_connector_looks(
+    monkeypatch: pytest.MonkeyPatch, pace: str, poll_ms: str
+) -> None:
+    monkeypatch.setenv("OUTBOX_PACE", pace)
+    (definition,) = load_definitions(SECRETS)
+    assert definition.config["poll.interval.ms"] == poll_ms
+
+
+def test_a_pace_that_is_none_is_refused_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OUTBOX_PACE", "fast")
+    with pytest.raises(DefinitionInvalidError, match=r"'fast'.*choose quick or quiet"):
+        load_definitions(SECRETS)
 
 
 def test_a_lost_slot_is_refused_by_the_definition_itself() -> None:

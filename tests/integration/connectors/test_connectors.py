@@ -131,7 +131,7 @@ def test_plan_finds_nothing_then_a_changed_key_and_apply_mends_it(
     (action,) = json.loads(out)
     assert code == 1, err
     assert action["kind"] == "update"
-    assert {"key": "poll.interval.ms", "old": "50", "new": "5"} in action["changes"]
+    assert {"key": "poll.interval.ms", "old": "50", "new": "10"} in action["changes"]
     assert "seen" not in out + err
     code, out, err = services.outbox("connectors", "apply", "--output", "json")
     assert code == 0, err
