@@ -72,7 +72,12 @@ class ConnectClient:
         self._url = url
         self._retry_seconds = retry_seconds
         self._http = httpx.Client(
-            base_url=url, timeout=request_seconds, transport=transport, trust_env=False
+            base_url=url,
+            timeout=request_seconds,
+            transport=transport,
+            trust_env=False,
+            # Plain HTTP has no certificates, and to load those that there are takes 40 ms.
+            verify=url.startswith("https:"),
         )
 
     def __enter__(self) -> Self:
