@@ -49,6 +49,9 @@ class BatchStream(faust.Stream):
                 finally:
                     for event in batch:
                         event.ack()
+        except StopAsyncIteration:
+            # How Faust tells whoever waits for events that the stream has come to its end.
+            return
         finally:
             self._channel_stop_iteration(self.channel)
             if started_here:

@@ -134,3 +134,19 @@ def test_whoever_is_cancelled_while_it_waits_has_taken_nothing(tmp_path: Path) -
         assert source.stream.channel.queue.qsize() == 1
 
     run(scenario())
+
+
+def test_whoever_waits_is_told_of_the_end_of_the_stream(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        source = Source(tmp_path)
+        batches = source.batches()
+        source.put(0)
+        await anext(batches)
+        waiting = asyncio.ensure_future(anext(batches, []))
+        await asyncio.sleep(0.05)
+        # As Faust's App does when it stops: an agent that raised would be started again then.
+        await source.stream.throw(StopAsyncIteration())
+
+        assert await waiting == []
+
+    run(scenario())
