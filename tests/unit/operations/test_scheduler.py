@@ -223,7 +223,7 @@ def test_a_state_that_cannot_be_written_is_a_failed_run(world: World) -> None:
     assert "the last run failed" in str(timetable.health()["notices"])
 
 
-TODAY = date(2026, 3, 1)
+TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def found(*outcomes: tuple[str, str], **more: Any) -> Reconciliation:
