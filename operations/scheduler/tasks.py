@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from operations.scheduler.timetable import Outcome, Task
+from operations.scheduler.timetable import Outcome, Task, Turn
 
 if TYPE_CHECKING:
     from operations.maintain.report import Maintenance
@@ -16,6 +16,8 @@ RECONCILE_LATELY = "reconcile"
 RECONCILE_ALL = "reconcile-all"
 MAINTAIN = "maintain"
 _RETRY_DAILY_SECONDS = 300.0
+# With this, what works for a sixth of its limit comes to its next verdict just within it.
+_SHARE_MAX = 0.2
 # What the system or an application did wrong; failed bills are for a person to decide.
 _ALARMING = (
     "missing", "undelivered", "duplicate", "mismatched", "overdue_waits",
@@ -27,9 +29,9 @@ _FOR_A_PERSON = ("failed",)
 def reconciling(settings: SchedulerSettings) -> Task:
     """Return the task that reconciles what happened lately."""
 
-    def run() -> Outcome:
+    def run(turn: Turn) -> Outcome:
         since = datetime.now(UTC) - timedelta(hours=settings.scheduler_window_hours)
-        return _reconcile(since)
+        return _reconcile(turn, since)
 
     return Task(
         name=RECONCILE_LATELY,
@@ -38,6 +40,7 @@ def reconciling(settings: SchedulerSettings) -> Task:
         limit_seconds=settings.scheduler_reconcile_limit_seconds,
         first_seconds=settings.scheduler_first_seconds,
         retry_seconds=settings.scheduler_reconcile_seconds,
+        share_max=_SHARE_MAX,
     )
 
 
@@ -51,16 +54,17 @@ def daily(settings: SchedulerSettings) -> list[Task]:
             limit_seconds=settings.scheduler_daily_limit_seconds,
             first_seconds=settings.scheduler_first_seconds,
             retry_seconds=min(_RETRY_DAILY_SECONDS, settings.scheduler_daily_seconds),
+            share_max=_SHARE_MAX,
         )
         for name, run in ((RECONCILE_ALL, _reconcile), (MAINTAIN, _maintain))
     ]
 
 
-def _reconcile(since: datetime | None = None) -> Outcome:
-    from operations.reconcile.reconciling import reconcile_now  # noqa: PLC0415
+def _reconcile(turn: Turn, since: datetime | None = None) -> Outcome:
+    from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
     from operations.settings import load_settings  # noqa: PLC0415
 
-    return outcome_of(reconcile_now(load_settings(), since=since), since)
+    return outcome_of(examine_now(load_settings(), (since, None), turn.sleep).found, since)
 
 
 def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
@@ -82,7 +86,7 @@ def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
     )
 
 
-def _maintain() -> Outcome:
+def _maintain(_: Turn) -> Outcome:
     from operations.maintain.command import maintain_now  # noqa: PLC0415
     from operations.settings import load_settings  # noqa: PLC0415
 
