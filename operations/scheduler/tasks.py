@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from operations.scheduler.timetable import Outcome, Task, Turn
+from operations.scheduler.window import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from operations.maintain.report import Maintenance
+    from operations.reconcile.reconciling import Examination
     from operations.reconcile.report import Reconciliation
     from operations.scheduler.settings import SchedulerSettings
 
+Examine: TypeAlias = "Callable[[datetime | None, Turn], Examination]"
+"""Reconciles what was touched since then."""
+
 RECONCILE_LATELY = "reconcile"
+RECONCILE_DAY = "reconcile-day"
 RECONCILE_ALL = "reconcile-all"
 MAINTAIN = "maintain"
 _RETRY_DAILY_SECONDS = 300.0
@@ -26,12 +35,27 @@ _ALARMING = (
 _FOR_A_PERSON = ("failed",)
 
 
-def reconciling(settings: SchedulerSettings) -> Task:
-    """Return the task that reconciles what happened lately."""
+def _examine(since: datetime | None, turn: Turn) -> Examination:
+    from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
+    from operations.settings import load_settings  # noqa: PLC0415
+
+    return examine_now(load_settings(), (since, None), turn.sleep)
+
+
+def reconciling(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
+    """Return the task that reconciles what is new since everything was judged."""
+    window = Window(
+        span=timedelta(hours=settings.scheduler_window_hours),
+        overlap=timedelta(seconds=settings.scheduler_overlap_seconds),
+    )
 
     def run(turn: Turn) -> Outcome:
-        since = datetime.now(UTC) - timedelta(hours=settings.scheduler_window_hours)
-        return _reconcile(turn, since)
+        since = window.since(turn)
+        examined = examine(since, turn)
+        outcome = outcome_of(examined.found, since)
+        next_since = window.next_since(since, outcome, examined.judged_until).timestamp()
+        again = (turn.began_at - next_since) / (turn.began_at - since.timestamp())
+        return replace(outcome, next_since=next_since, again=again)
 
     return Task(
         name=RECONCILE_LATELY,
@@ -41,6 +65,28 @@ def reconciling(settings: SchedulerSettings) -> Task:
         first_seconds=settings.scheduler_first_seconds,
         retry_seconds=settings.scheduler_reconcile_seconds,
         share_max=_SHARE_MAX,
+    )
+
+
+def reconciling_day(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
+    """Return the task that reconciles the whole of the last hours, as often as its share allows.
+
+    It finds what became wrong, or was committed, long after its time.
+    """
+    span = timedelta(hours=settings.scheduler_window_hours)
+
+    def run(turn: Turn) -> Outcome:
+        since = datetime.fromtimestamp(turn.began_at, UTC) - span
+        return outcome_of(examine(since, turn).found, since)
+
+    return Task(
+        name=RECONCILE_DAY,
+        run=run,
+        every_seconds=settings.scheduler_reconcile_seconds,
+        limit_seconds=settings.scheduler_daily_limit_seconds,
+        first_seconds=settings.scheduler_first_seconds,
+        retry_seconds=settings.scheduler_reconcile_seconds,
+        share_max=settings.scheduler_share_max,
     )
 
 
@@ -56,15 +102,12 @@ def daily(settings: SchedulerSettings) -> list[Task]:
             retry_seconds=min(_RETRY_DAILY_SECONDS, settings.scheduler_daily_seconds),
             share_max=_SHARE_MAX,
         )
-        for name, run in ((RECONCILE_ALL, _reconcile), (MAINTAIN, _maintain))
+        for name, run in ((RECONCILE_ALL, _reconcile_all), (MAINTAIN, _maintain))
     ]
 
 
-def _reconcile(turn: Turn, since: datetime | None = None) -> Outcome:
-    from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
-    from operations.settings import load_settings  # noqa: PLC0415
-
-    return outcome_of(examine_now(load_settings(), (since, None), turn.sleep).found, since)
+def _reconcile_all(turn: Turn) -> Outcome:
+    return outcome_of(_examine(None, turn).found, None)
 
 
 def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
