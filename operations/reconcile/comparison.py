@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -58,14 +58,22 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
-    """How many ended so on one day (UTC), for one reason, and the first of them."""
+    """How many ended so on one day (UTC), for one reason, and some of them.
+
+    `first_at`: the time to which the earliest of them belongs.
+    """
 
     section: str
     outcome: str
     reason: str
-    day: date
+    first_at: datetime
     amount: int
     details: Sequence[Mapping[str, Any]]
+
+    @property
+    def day(self) -> date:
+        """The day (UTC) of all of them."""
+        return self.first_at.astimezone(UTC).date()
 
 
 def compare(connection: psycopg.Connection, scope: Scope) -> list[OutcomeCount]:

@@ -1,7 +1,6 @@
 """Events that never reached Kafka: those without a receipt, once that can be said for certain."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +10,7 @@ import psycopg
 from operations.reconcile.comparison import events_without_receipt, still_without_receipt
 from operations.reconcile.positions import Positions
 from operations.reconcile.settings import ReconcileSettings
-from operations.reconcile.stages import Passage, Stage, wait_until_passed
+from operations.reconcile.stages import Passage, Sleep, Stage, wait_until_passed
 from schemas.topics import EVENT_TOPICS
 from stream_processors.groups import RECEIPTS_GROUP
 
@@ -32,7 +31,7 @@ def find_undelivered(
     positions: Positions,
     patience: ReconcileSettings,
     window: tuple[datetime | None, datetime | None] = (None, None),
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Sleep = time.sleep,
 ) -> Delivery:
     """Find the events of a window that have been committed for a while and are not in Kafka.
 
@@ -48,7 +47,7 @@ def find_undelivered(
     if not candidates:
         return Delivery(set())
     ends = positions.ends(RECEIPTS.topics)
-    passage = wait_until_passed(positions, RECEIPTS, ends, patience.wait_seconds)
+    passage = wait_until_passed(positions, RECEIPTS, ends, patience.wait_seconds, sleep=sleep)
     if passage.behind:
         return Delivery(set(), passage)
     return Delivery(still_without_receipt(connection, candidates))

@@ -1,5 +1,5 @@
--- What was found: for each outcome, reason and day how many, and the first of them. Last part of one
--- statement.
+-- What was found: for each outcome, reason and day how many, since when, and some of them. Last part
+-- of one statement.
 --
 -- Parameters: details_max: details for each outcome and reason; …_days_max: how long a session or
 -- package may wait, by what it waits for.
@@ -145,8 +145,8 @@ figure (section, outcome, reason, placed_at, detail) AS (
     FROM numbered
 )
 SELECT
-    section, outcome, reason, (placed_at AT TIME ZONE 'UTC')::date AS day, count(*) AS amount,
+    section, outcome, reason, min(placed_at) AS first_at, count(*) AS amount,
     coalesce(jsonb_agg(detail) FILTER (WHERE detail IS NOT NULL), '[]') AS details
 FROM figure
-GROUP BY section, outcome, reason, day
-ORDER BY section, outcome, reason, day
+GROUP BY section, outcome, reason, (placed_at AT TIME ZONE 'UTC')::date
+ORDER BY section, outcome, reason, first_at

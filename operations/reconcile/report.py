@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from operations.reconcile.comparison import OutcomeCount
@@ -194,6 +194,11 @@ def _details(outcomes: Sequence[OutcomeCount]) -> list[dict[str, Any]]:
         for outcome in outcomes
         for detail in outcome.details
     ]
+
+
+def judged_until(outcomes: Sequence[OutcomeCount], newest: datetime) -> datetime:
+    """Return the time before which nothing is on its way any more; `newest` at the latest."""
+    return min([newest, *(each.first_at for each in outcomes if each.outcome in _WAITING)])
 
 
 def percent(part: int, whole: int) -> float:

@@ -13,6 +13,9 @@ from operations.reconcile.positions import Offsets, Positions
 from schemas.topics import DEAD_LETTERS, EVENTS_SESSION, PACKAGE_SESSIONS, PAYABLES
 from stream_processors.groups import DEAD_LETTERS_GROUP, PAYABLES_GROUP
 
+Sleep = Callable[[float], None]
+"""Waits for so many seconds."""
+
 _POLL_SECONDS = 0.2
 _FIRST_TOPICS = (EVENTS_SESSION.name,)
 
@@ -83,7 +86,9 @@ def later_stages(group: str) -> tuple[tuple[Stage, ...], ...]:
     )
 
 
-def wait_for_progress(positions: Positions, group: str, wait_seconds: float) -> Progress:
+def wait_for_progress(
+    positions: Positions, group: str, wait_seconds: float, sleep: Sleep = time.sleep
+) -> Progress:
     """Wait until everything that is in events.session now has reached the database.
 
     Each stage may take `wait_seconds`. Where the first one is behind then, it is judged by what
@@ -91,11 +96,14 @@ def wait_for_progress(positions: Positions, group: str, wait_seconds: float) -> 
     """
     sessions = sessions_stage(group)
     first_ends = positions.ends(sessions.topics)
-    first = wait_until_passed(positions, sessions, first_ends, wait_seconds)
+    first = wait_until_passed(positions, sessions, first_ends, wait_seconds, sleep=sleep)
     passages = [first]
     for side_by_side in later_stages(group):
         ends = [(stage, positions.ends(stage.topics)) for stage in side_by_side]
-        passages += [wait_until_passed(positions, stage, end, wait_seconds) for stage, end in ends]
+        passages += [
+            wait_until_passed(positions, stage, end, wait_seconds, sleep=sleep)
+            for stage, end in ends
+        ]
     return Progress(
         judged={partition: offset for (_, partition), offset in first.committed.items()},
         ends={partition: offset for (_, partition), offset in first_ends.items()},
@@ -109,7 +117,7 @@ def wait_until_passed(
     ends: Offsets,
     wait_seconds: float,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Sleep = time.sleep,
 ) -> Passage:
     """Wait until a stage has committed past `ends`, at most `wait_seconds`."""
     deadline = clock() + wait_seconds

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from operations.scheduler.settings import SchedulerSettings
-from operations.scheduler.tasks import daily, reconciling
+from operations.scheduler.tasks import daily, reconciling, reconciling_day
 from operations.scheduler.timetable import Task, Timetable
 from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
@@ -37,8 +37,8 @@ def main() -> None:
     stopping = threading.Event()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: stopping.set())
-    # What is done once a day takes long: the minute does not wait for it.
-    lines = ([reconciling(settings)], daily(settings))
+    # What reads a day or more takes long: the minute does not wait for it.
+    lines = ([reconciling(settings)], [reconciling_day(settings), *daily(settings)])
     timetable = Timetable(
         [task for line in lines for task in line],
         settings.state_directory,

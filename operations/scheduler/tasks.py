@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from operations.scheduler.timetable import Outcome, Task
+from operations.scheduler.timetable import Outcome, Task, Turn
+from operations.scheduler.window import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from operations.maintain.report import Maintenance
+    from operations.reconcile.reconciling import Examination
     from operations.reconcile.report import Reconciliation
     from operations.scheduler.settings import SchedulerSettings
 
+Examine: TypeAlias = "Callable[[datetime | None, Turn], Examination]"
+"""Reconciles what was touched since then."""
+
 RECONCILE_LATELY = "reconcile"
+RECONCILE_DAY = "reconcile-day"
 RECONCILE_ALL = "reconcile-all"
 MAINTAIN = "maintain"
 _RETRY_DAILY_SECONDS = 300.0
+# With this, what works for a sixth of its limit comes to its next verdict just within it.
+_SHARE_MAX = 0.2
 # What the system or an application did wrong; failed bills are for a person to decide.
 _ALARMING = (
     "missing", "undelivered", "duplicate", "mismatched", "overdue_waits",
@@ -24,12 +35,27 @@ _ALARMING = (
 _FOR_A_PERSON = ("failed",)
 
 
-def reconciling(settings: SchedulerSettings) -> Task:
-    """Return the task that reconciles what happened lately."""
+def _examine(since: datetime | None, turn: Turn) -> Examination:
+    from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
+    from operations.settings import load_settings  # noqa: PLC0415
 
-    def run() -> Outcome:
-        since = datetime.now(UTC) - timedelta(hours=settings.scheduler_window_hours)
-        return _reconcile(since)
+    return examine_now(load_settings(), (since, None), turn.sleep)
+
+
+def reconciling(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
+    """Return the task that reconciles what is new since everything was judged."""
+    window = Window(
+        span=timedelta(hours=settings.scheduler_window_hours),
+        overlap=timedelta(seconds=settings.scheduler_overlap_seconds),
+    )
+
+    def run(turn: Turn) -> Outcome:
+        since = window.since(turn)
+        examined = examine(since, turn)
+        outcome = outcome_of(examined.found, since)
+        next_since = window.next_since(since, outcome, examined.judged_until).timestamp()
+        again = (turn.began_at - next_since) / (turn.began_at - since.timestamp())
+        return replace(outcome, next_since=next_since, again=again)
 
     return Task(
         name=RECONCILE_LATELY,
@@ -38,6 +64,29 @@ def reconciling(settings: SchedulerSettings) -> Task:
         limit_seconds=settings.scheduler_reconcile_limit_seconds,
         first_seconds=settings.scheduler_first_seconds,
         retry_seconds=settings.scheduler_reconcile_seconds,
+        share_max=_SHARE_MAX,
+    )
+
+
+def reconciling_day(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
+    """Return the task that reconciles the whole of the last hours, as often as its share allows.
+
+    It finds what became wrong, or was committed, long after its time.
+    """
+    span = timedelta(hours=settings.scheduler_window_hours)
+
+    def run(turn: Turn) -> Outcome:
+        since = datetime.fromtimestamp(turn.began_at, UTC) - span
+        return outcome_of(examine(since, turn).found, since)
+
+    return Task(
+        name=RECONCILE_DAY,
+        run=run,
+        every_seconds=settings.scheduler_reconcile_seconds,
+        limit_seconds=settings.scheduler_daily_limit_seconds,
+        first_seconds=settings.scheduler_first_seconds,
+        retry_seconds=settings.scheduler_reconcile_seconds,
+        share_max=settings.scheduler_share_max,
     )
 
 
@@ -51,16 +100,14 @@ def daily(settings: SchedulerSettings) -> list[Task]:
             limit_seconds=settings.scheduler_daily_limit_seconds,
             first_seconds=settings.scheduler_first_seconds,
             retry_seconds=min(_RETRY_DAILY_SECONDS, settings.scheduler_daily_seconds),
+            share_max=_SHARE_MAX,
         )
-        for name, run in ((RECONCILE_ALL, _reconcile), (MAINTAIN, _maintain))
+        for name, run in ((RECONCILE_ALL, _reconcile_all), (MAINTAIN, _maintain))
     ]
 
 
-def _reconcile(since: datetime | None = None) -> Outcome:
-    from operations.reconcile.reconciling import reconcile_now  # noqa: PLC0415
-    from operations.settings import load_settings  # noqa: PLC0415
-
-    return outcome_of(reconcile_now(load_settings(), since=since), since)
+def _reconcile_all(turn: Turn) -> Outcome:
+    return outcome_of(_examine(None, turn).found, None)
 
 
 def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
@@ -82,7 +129,7 @@ def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
     )
 
 
-def _maintain() -> Outcome:
+def _maintain(_: Turn) -> Outcome:
     from operations.maintain.command import maintain_now  # noqa: PLC0415
     from operations.settings import load_settings  # noqa: PLC0415
 

@@ -26,12 +26,35 @@ class Outcome:
     """What a run came to. `summary`: one line for a person, with the command that goes further.
 
     `fine`: nothing needs a person. `alarming`: if that lasts, the system as a whole is at fault.
+    `next_since`: from when on the next run reads, in seconds since 1970, where this one decides it.
+    `again`: which part of its work the next run does again.
     """
 
     verdict: str
     summary: str
     fine: bool
     alarming: bool = False
+    next_since: float | None = None
+    again: float = 1.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a task is given for one run.
+
+    `began_at`: in seconds since 1970. `last`: the outcome of the last run that succeeded, perhaps
+    that of an earlier process.
+    """
+
+    began_at: float
+    last: Outcome | None
+    wait: Callable[[float], None]
+    waited_seconds: float = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for others: that costs nothing, and so it is no part of the task's share."""
+        self.wait(seconds)
+        self.waited_seconds += seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +63,22 @@ class Task:
 
     `first_seconds` after the start at the earliest; `retry_seconds` after a run that failed, or
     that found something alarming: a repair shows soon. It is overdue if none succeeded for
-    `limit_seconds`.
+    `limit_seconds`. Whatever these say, it rests for so long that the work which every run does
+    again takes no more than `share_max` of the time.
     """
 
     name: str
-    run: Callable[[], Outcome]
+    run: Callable[[Turn], Outcome]
     every_seconds: float
     limit_seconds: float
     first_seconds: float
     retry_seconds: float
+    share_max: float
+
+    def rest_seconds(self, run: "Run") -> float:
+        """Return how long it rests after a run."""
+        pace_seconds = self.retry_seconds if run.asks_for_another else self.every_seconds
+        return max(pace_seconds, run.again_seconds / self.share_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +86,8 @@ class Run:
     """What became of a task; times in seconds since 1970. `error`: why the last run failed.
 
     `outcome` is that of the last run which succeeded; a run that found faults has succeeded too.
+    `again_seconds`: how long the last run worked on what the next one does again; all that a
+    failed one did.
     """
 
     succeeded_at: float | None = None
@@ -63,6 +95,7 @@ class Run:
     outcome: Outcome | None = None
     alarming_since: float | None = None
     error: str | None = None
+    again_seconds: float = 0.0
 
     @property
     def asks_for_another(self) -> bool:
@@ -94,6 +127,7 @@ class Timetable:
     fault_seconds: float
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
     _due: dict[str, float] = field(default_factory=dict)
     _granted: dict[str, float] = field(default_factory=dict)
     _runs: dict[str, Run] = field(default_factory=dict)
@@ -108,16 +142,16 @@ class Timetable:
             run = earlier.get(task.name, Run())
             # Whether it is still so is found out by this process, and at once.
             self._runs[task.name] = replace(run, alarming_since=None, error=None)
-            self._due[task.name] = started + max(task.first_seconds, self._rest(task, run))
+            self._due[task.name] = started + max(task.first_seconds, self._rest_left(task, run))
             self._granted[task.name] = started + task.limit_seconds
 
-    def _rest(self, task: Task, run: Run) -> float:
-        """How long a task that ran before this process may rest."""
+    def _rest_left(self, task: Task, run: Run) -> float:
+        """How long a task that ran before this process may still rest."""
         if run.succeeded_at is None or run.asks_for_another:
             return 0.0
         # A clock that was set back must not let it rest for longer than it ever does.
         since = max(self.wall_clock() - run.succeeded_at, 0.0)
-        return max(task.every_seconds - since, 0.0)
+        return max(task.rest_seconds(run) - since, 0.0)
 
     def seconds_until_due(self, tasks: Iterable[Task]) -> float:
         """How long nothing is to be done of these."""
@@ -130,17 +164,20 @@ class Timetable:
     def carry_out(self, task: Task) -> None:
         """Run a task and write down what became of it. Raises nothing: a failed run is repeated."""
         began = self.clock()
+        turn = Turn(self.wall_clock(), self._runs[task.name].outcome, self.sleep)
         try:
-            outcome = task.run()
+            outcome = task.run(turn)
             took_seconds = round(self.clock() - began, 3)
             log = _log.info if outcome.fine else _log.warning
             log("task_done", task=task.name, took_seconds=took_seconds, **asdict(outcome))
-            self._succeeded(task, outcome, took_seconds)
+            self._succeeded(task, outcome, took_seconds, took_seconds - turn.waited_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
             _log.warning("task_failed", task=task.name, error=str(error), kind=type(error).__name__)
-            self._failed(task, error)
+            self._failed(task, error, self.clock() - began - turn.waited_seconds)
 
-    def _succeeded(self, task: Task, outcome: Outcome, took_seconds: float) -> None:
+    def _succeeded(
+        self, task: Task, outcome: Outcome, took_seconds: float, worked_seconds: float
+    ) -> None:
         now = self.wall_clock()
         with self._lock:
             since = self._runs[task.name].alarming_since
@@ -149,17 +186,18 @@ class Timetable:
                 took_seconds=took_seconds,
                 outcome=outcome,
                 alarming_since=(since or now) if outcome.alarming else None,
+                again_seconds=worked_seconds * outcome.again,
             )
-            rest_seconds = task.retry_seconds if run.asks_for_another else task.every_seconds
-            self._due[task.name] = self.clock() + rest_seconds
+            self._due[task.name] = self.clock() + task.rest_seconds(run)
             self._granted[task.name] = self.clock() + task.limit_seconds
             self._write()
 
-    def _failed(self, task: Task, error: Exception) -> None:
+    def _failed(self, task: Task, error: Exception, worked_seconds: float) -> None:
         message = " ".join(str(error).split()) or repr(error)
         with self._lock:
-            self._runs[task.name] = replace(self._runs[task.name], error=message)
-            self._due[task.name] = self.clock() + task.retry_seconds
+            run = replace(self._runs[task.name], error=message, again_seconds=worked_seconds)
+            self._runs[task.name] = run
+            self._due[task.name] = self.clock() + task.rest_seconds(run)
             try:
                 self._write()
             except OSError as fault:
@@ -191,7 +229,7 @@ class Timetable:
 
     def _fault(self, task: Task, run: Run) -> str | None:
         if self.clock() > self._granted[task.name]:
-            reason = run.error or "it is still under way"
+            reason = run.error or self._delay(task, run)
             return f"{task.name} has not succeeded for {task.limit_seconds:.0f} s: {reason}"
         if run.outcome is None or run.alarming_since is None:
             return None
@@ -199,6 +237,11 @@ class Timetable:
         if lasts_seconds < self.fault_seconds:
             return None
         return f"{run.outcome.summary} (for {lasts_seconds:.0f} s)"
+
+    def _delay(self, task: Task, run: Run) -> str:
+        if self.is_due(task):
+            return "it is still under way"
+        return f"it works for {run.again_seconds:.0f} s, and rests after that"
 
     def _notice(self, run: Run) -> str | None:
         if run.error is not None:

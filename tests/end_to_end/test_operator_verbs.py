@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from operations.reconcile.positions import KafkaPositions
-from operations.reconcile.reconciling import reconcile_once
+from operations.reconcile.reconciling import database, examine
 from operations.reconcile.report import Reconciliation
 from operations.reconcile.settings import ReconcileSettings
 from tests.end_to_end.books import Books
@@ -25,12 +25,9 @@ PATIENT = ReconcileSettings()
 
 def reconciled(books: Books, since: datetime, patience: ReconcileSettings) -> Reconciliation:
     """What fell due since a test began: other tests leave their own discrepancies behind."""
-    return reconcile_once(
-        books.stack.address("database_url"),
-        KafkaPositions(books.stack.address("kafka_bootstrap_servers"), 10),
-        patience,
-        since=since,
-    )
+    positions = KafkaPositions(books.stack.address("kafka_bootstrap_servers"), 10)
+    with database(books.stack.address("database_url")) as connection:
+        return examine(connection, positions, patience, (since, None)).found
 
 
 @contextmanager

@@ -22,7 +22,8 @@ PORTS_AFTER_THE_SESSIONS = 70
 PROXY_PORT = 62  # after the base; the stack's own end before
 WORKERS = 2
 SETTINGS = {"OUTBOX_SCHEDULER_WINDOW_HOURS": "0.25"}
-"""All events of a run are of the last hour: reconciled every minute, they would take a core."""
+"""The application contradicts itself by plan, so that the window does not move on: at its default
+length every run of the scheduler would read all events again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-from datetime import date
+from datetime import UTC, datetime, timedelta
 
 from operations.reconcile.comparison import OutcomeCount
-from operations.reconcile.report import percent, reconciliation, verdict
+from operations.reconcile.report import judged_until, percent, reconciliation, verdict
 
-TODAY = date(2026, 3, 1)
+TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def events(amount: int) -> OutcomeCount:
@@ -110,3 +110,18 @@ def test_something_of_nothing_is_all_of_it() -> None:
 def test_the_thresholds_are_exceeded_only_above_them() -> None:
     assert verdict(0.5, 1.0, fault=True) == "discrepancy"
     assert verdict(0.0, 0.0, fault=False) == "clean"
+
+
+def test_what_is_on_its_way_or_tried_again_is_not_judged_yet_nor_what_is_younger() -> None:
+    now, earlier = TODAY + timedelta(hours=2), TODAY + timedelta(hours=1)
+    assert judged_until([bills("billed", 1), offenders("missing", 1)], now) == now
+    for outcome in ("in_flight", "retrying"):
+        waits = OutcomeCount("bill", outcome, "", earlier, 2, [])
+        assert judged_until([bills("billed", 1), waits], now) == earlier
+        assert judged_until([waits], TODAY) == TODAY
+
+
+def test_a_day_begins_at_midnight_utc_wherever_the_server_stands() -> None:
+    evening = datetime.fromisoformat("2026-02-28T23:30:00-05:00")
+    (day,) = reconciliation([OutcomeCount("events", "read", "", evening, 7, [])]).days
+    assert (day.day.isoformat(), day.events) == ("2026-03-01", 7)

@@ -106,6 +106,19 @@ def test_a_stage_that_works_is_slow_and_one_with_a_stuck_partition_stands_still(
         assert passage.stands_still is stands_still
 
 
+def test_all_that_is_waited_for_is_waited_for_as_the_caller_says() -> None:
+    positions = MovingPositions(everywhere(5), everywhere(5))
+    positions.read[PAYABLES, 0] = 4
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        positions.read[PAYABLES, 0] = 5
+
+    assert wait_for_progress(positions, GROUP, 20, sleep).late == []
+    assert len(waited) == 1
+
+
 def test_reconciliation_shares_nothing_with_the_code_that_bills() -> None:
     for path in Path(operations.reconcile.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

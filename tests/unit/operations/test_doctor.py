@@ -80,7 +80,7 @@ SCHEDULER = replace(WELL, name="scheduler")
 
 
 def test_the_scheduler_tells_when_each_task_last_succeeded(layout: Layout) -> None:
-    task = Task("reconcile", lambda: Outcome("clean", "", fine=True), 60, 300, 0, 60)
+    task = Task("reconcile", lambda _: Outcome("clean", "", fine=True), 60, 300, 0, 60, 1)
     Timetable([task], layout.state / "scheduler", 120).carry_out(task)
     (finding,) = processes.scheduler(layout, [WELL, SCHEDULER])
     assert finding.level is Level.OK

@@ -1,6 +1,5 @@
 """The timetable: what is due when, what became of it, and what makes the scheduler unhealthy."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event
@@ -13,61 +12,13 @@ from operations.reconcile.comparison import OutcomeCount
 from operations.reconcile.report import Reconciliation, reconciliation
 from operations.scheduler.__main__ import work
 from operations.scheduler.tasks import outcome_of, outcome_of_maintenance
-from operations.scheduler.timetable import Outcome, Task, Timetable, read_runs
-
-FINE = Outcome("clean", "all is well", fine=True)
-FOR_A_PERSON = Outcome("discrepancy", "1 failed", fine=False)
-ALARMING = Outcome("discrepancy", "1 missing", fine=False, alarming=True)
-
-
-@dataclass
-class Clock:
-    """A clock of the process and one on the wall; `wall_ahead` is how far the latter was set."""
-
-    seconds: float = 1_000.0
-    wall_ahead: float = 1_700_000_000.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def wall(self) -> float:
-        return self.seconds + self.wall_ahead
-
-
-@dataclass
-class World:
-    directory: Path
-    clock: Clock = field(default_factory=Clock)
-    outcome: Outcome | Exception = FINE
-    runs: int = 0
-
-    def task(self, **changes: Any) -> Task:
-        times = {
-            "every_seconds": 60.0,
-            "limit_seconds": 300.0,
-            "first_seconds": 15.0,
-            "retry_seconds": 10.0,
-            **changes,
-        }
-        return Task("reconcile", self._run, **times)
-
-    def timetable(self, task: Task) -> Timetable:
-        return Timetable([task], self.directory, 120.0, self.clock.now, self.clock.wall)
-
-    def _run(self) -> Outcome:
-        self.runs += 1
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
+from operations.scheduler.timetable import Outcome, Task, Turn, read_runs
+from tests.unit.timetables import ALARMING, FINE, FOR_A_PERSON, World, after
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "state")
-
-
-def after(timetable: Timetable, task: Task) -> float:
-    return timetable.seconds_until_due([task])
 
 
 def test_it_begins_a_moment_after_the_start_and_then_keeps_its_pace(world: World) -> None:
@@ -223,7 +174,7 @@ def test_a_state_that_cannot_be_written_is_a_failed_run(world: World) -> None:
     assert "the last run failed" in str(timetable.health()["notices"])
 
 
-TODAY = date(2026, 3, 1)
+TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def found(*outcomes: tuple[str, str], **more: Any) -> Reconciliation:
@@ -273,13 +224,13 @@ def test_a_stage_that_stands_still_is_alarming_whatever_waits_for_a_person(
 def test_every_task_is_carried_out_by_the_loop(world: World) -> None:
     stopping = Event()
 
-    def run() -> Outcome:
+    def run(_: Turn) -> Outcome:
         world.runs += 1
         if world.runs == 3:
             stopping.set()
         return FINE
 
-    task = Task("reconcile", run, 0.0, 300.0, 0.0, 0.0)
+    task = Task("reconcile", run, 0.0, 300.0, 0.0, 0.0, 1.0)
     work(world.timetable(task), [task], stopping)
     assert world.runs == 3
 
