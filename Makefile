@@ -41,6 +41,10 @@ integration: install jars ## The tests of each part on the real stack
 faults: install jars ## Faults while an application writes; FAULTS="--minutes 60 --rate 200 --report FILE"
 	@$(RUN)/python -m tests.faults $(FAULTS)
 
+.PHONY: bench
+bench: install jars ## This pipeline and the publishers it replaces, side by side: an hour; BENCH="--only systems"
+	@$(RUN)/python -m benchmarks.side_by_side $(BENCH)
+
 .PHONY: up
 up: install ## Start the local stack and keep it
 	@$(RUN)/outbox up

@@ -1,0 +1,70 @@
+"""Which system is put through which work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.side_by_side.runs import backlog, burst, steady
+from benchmarks.side_by_side.systems import PIPELINE, POLLING_30
+from benchmarks.side_by_side.work import MIX, SINGLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.side_by_side.runs import Measured
+    from benchmarks.side_by_side.stack import BenchmarkStack
+    from benchmarks.side_by_side.systems import Pipeline, Running, System
+
+BURST_SESSIONS = 1_000
+BACKLOG_EVENTS = 200_000
+_RATES = (100.0, 500.0, 1000.0)
+_MIX_RATE = 500.0
+_SECONDS = 30.0
+_POLLING_SECONDS = 90.0
+PATIENCE_SECONDS = 300.0
+_WARM_RATE, _WARM_SECONDS = 500.0, 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWork:
+    """A run of some system."""
+
+    name: str
+    run: Callable[[BenchmarkStack, Running], Measured]
+
+
+def works_of(system: System | Pipeline) -> Sequence[PlannedWork]:
+    """Return what makes sense: only a connector can be away while a backlog grows."""
+    at_once = _at_once()
+    if system is POLLING_30:
+        # It polls three times in that time.
+        return [at_once, _steady(SINGLES, 100.0, _POLLING_SECONDS)]
+    works = [at_once, *(_steady(SINGLES, rate, _SECONDS) for rate in _RATES)]
+    works.append(_steady(MIX, _MIX_RATE, _SECONDS))
+    return [*works, _backlog()] if system is PIPELINE else works
+
+
+def warm_up(running: Running) -> None:
+    """Let Java compile what the pipeline is going to need; nothing else here has to get warm."""
+    steady(running, "warm-up", SINGLES, _WARM_RATE, _WARM_SECONDS)
+
+
+def _at_once() -> PlannedWork:
+    name = f"{BURST_SESSIONS} at once"
+    return PlannedWork(
+        name, lambda _, running: burst(running, name, BURST_SESSIONS, PATIENCE_SECONDS)
+    )
+
+
+def _steady(kind: str, rate: float, seconds: float) -> PlannedWork:
+    name = f"{kind}, {rate:.0f}/s"
+    return PlannedWork(name, lambda _, running: steady(running, name, kind, rate, seconds))
+
+
+def _backlog() -> PlannedWork:
+    name = f"backlog of {BACKLOG_EVENTS:,}"
+    return PlannedWork(
+        name,
+        lambda stack, running: backlog(stack, running, name, BACKLOG_EVENTS, PATIENCE_SECONDS),
+    )

@@ -1,0 +1,90 @@
+"""The stack that the run has to itself."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infra.local.credentials import load_credentials
+from infra.local.environment import require_environment
+from infra.local.layout import DEFAULT_PORT_BASE, Layout, project_directory
+from infra.local.programs import POSTGRES
+from infra.local.stack import bring_up, take_down
+from infra.local.status import process_statuses
+from infra.local.supervision import Supervisor
+from operations.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from infra.local.credentials import Credentials
+
+PORT_BASE = DEFAULT_PORT_BASE + 500
+_STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkStack:
+    """A stack of which all runs, or PostgreSQL alone."""
+
+    layout: Layout
+    workers: int
+
+    def everything(self) -> None:
+        """Run all of it, as `outbox up` does."""
+        bring_up(self.layout, workers=self.workers, report=say)
+
+    def postgres_alone(self) -> None:
+        """Stop what a publisher of the report does not have: it idles at half a core."""
+        others = [each.name for each in process_statuses(self.layout) if each.name != POSTGRES]
+        supervisor = Supervisor(self.layout, self._credentials.supervisor)
+        supervisor.stop(others, _STOP_SECONDS)
+
+    def stop(self, *names: str) -> None:
+        """Stop processes by their names in `outbox status`."""
+        Supervisor(self.layout, self._credentials.supervisor).stop(names, _STOP_SECONDS)
+
+    def address(self, name: str) -> str:
+        """Return what `outbox env` says of a name."""
+        value = require_environment(self.layout)[name]
+        if value is None:
+            raise LookupError(f"the stack has no {name}")
+        return value
+
+    @property
+    def role_passwords(self) -> Mapping[str, str]:
+        """The passwords of the database's roles."""
+        return self._credentials.roles
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Return every process that runs, by its name; their supervisor is one of them."""
+        found = {
+            each.name: psutil.Process(each.pid)
+            for each in process_statuses(self.layout)
+            if each.pid is not None
+        }
+        supervisor = next(iter(found.values())).parent()
+        return {**found, **({"supervisord": supervisor} if supervisor is not None else {})}
+
+    @property
+    def _credentials(self) -> Credentials:
+        credentials = load_credentials(self.layout.secrets)
+        if credentials is None:
+            raise LookupError(f"there is no stack in {self.layout.home}")
+        return credentials
+
+
+@contextmanager
+def benchmark_stack(port_base: int, workers: int) -> Iterator[BenchmarkStack]:
+    """Start a fresh stack, and delete it afterwards."""
+    layout = Layout(project_directory() / f".outbox-bench-{port_base}", port_base)
+    take_down(layout, purge=True)
+    stack = BenchmarkStack(layout, workers)
+    try:
+        stack.everything()
+        yield stack
+    finally:
+        take_down(layout, purge=True)

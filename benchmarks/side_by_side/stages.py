@@ -1,0 +1,143 @@
+"""Where the time goes: from the commit to Kafka, to the payable, to the row in the ledger.
+
+Kafka's times are those at which the broker appended a record: while it is measured, the topics are
+told to note them, in place of the times that the producers give.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from benchmarks.side_by_side.latency import Quantiles
+from schemas import codec, topics
+from schemas.records import Payable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+    from confluent_kafka import Message
+
+    from benchmarks.side_by_side.work import Work
+
+_COMMITTED = """
+    SELECT entry.id, event.id,
+           (extract(epoch FROM pg_xact_commit_timestamp(event.xmin)) * 1000)::float8,
+           (extract(epoch FROM pg_xact_commit_timestamp(entry.xmin)) * 1000)::float8
+    FROM mentor_payable_ledgers AS entry
+    JOIN domain_events AS event ON event.id = entry.source_event_id
+    WHERE entry.mentor_id = ANY(%s)
+"""
+_WATCHED = (topics.EVENTS_SESSION, topics.PAYABLES)
+_READ_SECONDS = 10.0
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Milliseconds; Kafka's times are whole ones."""
+
+    to_kafka: Quantiles
+    to_payable: Quantiles
+    to_ledger: Quantiles
+
+
+def note_append_times(bootstrap_servers: str) -> None:
+    """Let the topics that are watched note when a record was appended."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    entry = ConfigEntry(
+        "message.timestamp.type",
+        "LogAppendTime",
+        incremental_operation=AlterConfigOpType.SET,
+    )
+    resources = [
+        ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[entry])
+        for topic in _WATCHED
+    ]
+    for altered in admin.incremental_alter_configs(resources).values():
+        altered.result(_READ_SECONDS)
+
+
+class TopicsWatch:
+    """Where the topics ended before a run, and what came after."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._begins = self._ends()
+
+    def stages(self, admin: psycopg.Connection[Any], work: Work) -> Stages:
+        """Return how long each stage took for the bills of a run that is over."""
+        sent = self._first_times(topics.EVENTS_SESSION, _event_id)
+        owed = self._first_times(topics.PAYABLES, _ledger_id)
+        rows = admin.execute(_COMMITTED, [work.mentors()]).fetchall()
+        return Stages(
+            Quantiles.of([sent[event] - committed for _, event, committed, _ in rows]),
+            Quantiles.of([owed[entry] - sent[event] for entry, event, _, _ in rows]),
+            Quantiles.of([posted - owed[entry] for entry, _, _, posted in rows]),
+        )
+
+    def _first_times(
+        self, topic: topics.Topic, identify: Callable[[Message], uuid.UUID | None]
+    ) -> dict[uuid.UUID, int]:
+        ends = self._ends()
+        consumer = self._consumer()
+        found: dict[uuid.UUID, int] = {}
+        try:
+            partitions = [key for key in ends if key[0] == topic.name]
+            consumer.assign([TopicPartition(*key, self._begins[key]) for key in partitions])
+            missing = sum(ends[key] - self._begins[key] for key in partitions)
+            while missing > 0:
+                batch = consumer.consume(min(missing, _BATCH), timeout=_READ_SECONDS)
+                if not batch:
+                    raise TimeoutError(f"{topic.name} gives no more records")
+                missing -= len(batch)
+                for message in batch:
+                    identity = identify(message)
+                    if identity is not None:
+                        found.setdefault(identity, message.timestamp()[1])
+        finally:
+            consumer.close()
+        return found
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        consumer = self._consumer()
+        try:
+            return {
+                (topic.name, number): consumer.get_watermark_offsets(
+                    TopicPartition(topic.name, number, OFFSET_END), timeout=_READ_SECONDS
+                )[1]
+                for topic in _WATCHED
+                for number in range(topic.partitions)
+            }
+        finally:
+            consumer.close()
+
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            {
+                "bootstrap.servers": self._bootstrap_servers,
+                "group.id": "benchmark",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+            }
+        )
+
+
+def _event_id(message: Message) -> uuid.UUID | None:
+    return uuid.UUID(dict(message.headers() or ())["id"].decode())
+
+
+def _ledger_id(message: Message) -> uuid.UUID | None:
+    said = codec.decode_payable(message.value() or b"")
+    return uuid.UUID(said.ledger_id) if isinstance(said, Payable) else None
