@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 10.0
 # How long after one batch the next may begin. Bills come soon; a receipt only says when.
 _BATCH_SECONDS = 0.01
-_RECEIPTS_SECONDS = 0.05
+_RECEIPTS_SECONDS = 0.02
 
 
 class LedgerWriter:

@@ -6,7 +6,7 @@ must become an exception of its own: not end the writer again and again.
 
 from __future__ import annotations
 
-import uuid
+import re
 from typing import TYPE_CHECKING, Any
 
 from schemas.records import Payable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from schemas.records import PayableWithdrawn
 
 _TEXT_CHARACTERS_MAX = 255
+_is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _IDS = ("ledger_id", "source_event_id")
 _TEXTS = ("mentor_id", "contract_id", "student_id", "price_code")
 _SUBJECTS = {"session": "session_id", "package": "service_package_id"}
@@ -62,11 +63,7 @@ def _no_id(name: str) -> str:
 
 
 def _is_uuid_text(value: Any) -> bool:
-    try:
-        canonical = str(uuid.UUID(value))
-    except (ValueError, TypeError, AttributeError):
-        return False
-    return canonical == str(value)
+    return isinstance(value, str) and _is_uuid(value) is not None
 
 
 def _is_id(value: Any) -> bool:
