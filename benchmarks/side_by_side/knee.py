@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _FIRST, _STEP, _LAST = 1_000, 250, 4_000
 _FIRST_SECONDS, _SECONDS = 60.0, 20.0
 _RATE_SHARE = 0.98
+# Beyond the knee a queue stands for seconds, even where it does not grow.
+_P99_MS_MAX = 1_000.0
 _GROWTH_MAX = 2.0
 _GROWTH_MS = 50.0
 
@@ -31,10 +33,11 @@ def climb(running: Running) -> Iterator[tuple[float, Measured]]:
 
 
 def is_sustained(rate: float, measured: Measured) -> bool:
-    """Tell whether all was sent and billed at the rate, and no bill waited longer at the end."""
+    """Tell whether all was sent and billed at the rate, soon, and no later at the end."""
     first, _, last = measured.thirds_p50_ms
     return (
         measured.unbilled == 0
         and measured.inserted_per_second >= _RATE_SHARE * rate
+        and measured.latency.p99_ms <= _P99_MS_MAX
         and last <= _GROWTH_MAX * first + _GROWTH_MS
     )

@@ -10,7 +10,10 @@ from benchmarks.side_by_side.knee import is_sustained
 from benchmarks.side_by_side.latency import Quantiles
 
 SUSTAINED: Any = SimpleNamespace(
-    unbilled=0, inserted_per_second=995.0, thirds_p50_ms=(40.0, 45.0, 42.0)
+    unbilled=0,
+    inserted_per_second=995.0,
+    thirds_p50_ms=(40.0, 45.0, 42.0),
+    latency=Quantiles.of([50.0]),
 )
 
 
@@ -28,6 +31,7 @@ def test_a_rate_is_sustained_when_all_is_billed_in_time_and_the_last_wait_no_lon
         {"unbilled": 1},
         {"inserted_per_second": 970.0},
         {"thirds_p50_ms": (40.0, 100.0, 140.0)},
+        {"latency": Quantiles.of([1_001.0])},
     ],
 )
 def test_a_rate_is_not_sustained_where_one_of_these_is_wrong(changed: dict[str, object]) -> None:
