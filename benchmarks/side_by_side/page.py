@@ -42,8 +42,8 @@ much later than its time the application sent an event, at most.
 """
 _KNEE = f"""\
 Higher and higher rates for {PIPELINE.name}, each event its own transaction, up to the first that is
-not sustained. Sustained: all is sent in time and billed, 99 of 100 within a second, and bills do not
-wait longer at the end.
+not sustained. Sustained: all is sent in time and billed, 99 of 100 within a second, and bills do
+not wait longer at the end.
 """
 _STATE = """\
 Events a second of a backlog, on a stack that knows no session and on one that knows many, in turn.
