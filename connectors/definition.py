@@ -11,8 +11,9 @@ from connectors.errors import DefinitionInvalidError
 _DIRECTORY = Path(__file__).parent / "definitions"
 _SECRETS_FILE = "{secrets_file}"
 _POLL_INTERVAL_MS = "{poll_interval_ms}"
-# What each costs in processor time and in latency is measured in docs/operations/pace.md.
-_PACES = {"quick": "10", "quiet": "250"}
+
+PACES = {"quick": "10", "quiet": "250"}
+"""Poll interval in ms by OUTBOX_PACE; what each costs is measured in docs/operations/pace.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ def load_definitions(secrets_file: Path) -> tuple[Definition, ...]:
 
 def _poll_interval_ms() -> str:
     pace = os.environ.get("OUTBOX_PACE") or "quick"
-    if pace not in _PACES:
+    if pace not in PACES:
         raise DefinitionInvalidError(
-            f"OUTBOX_PACE is {pace!r}, which is no pace: choose {' or '.join(_PACES)}."
+            f"OUTBOX_PACE is {pace!r}, which is no pace: choose {' or '.join(PACES)}."
         )
-    return _PACES[pace]
+    return PACES[pace]
 
 
 def _location(secrets_file: Path) -> str:
@@ -83,8 +84,8 @@ def _location(secrets_file: Path) -> str:
 
 
 def _load(path: Path, replacements: Mapping[str, str]) -> Definition:
-    text = path.read_text(encoding="utf-8")
+    read = json.loads(path.read_text(encoding="utf-8"))
+    config: dict[str, str] = read["config"]
     for placeholder, value in replacements.items():
-        text = text.replace(placeholder, json.dumps(value)[1:-1])
-    read = json.loads(text)
-    return Definition(read["name"], read["config"])
+        config = {key: text.replace(placeholder, value) for key, text in config.items()}
+    return Definition(read["name"], config)

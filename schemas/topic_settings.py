@@ -4,6 +4,7 @@ Never done by itself: a retention that somebody lengthened would be shortened wi
 """
 
 import sys
+from collections.abc import Mapping
 
 import click
 from confluent_kafka import KafkaException
@@ -23,17 +24,21 @@ _TIMEOUT_SECONDS = 15.0
 def set_back(admin: AdminClient) -> None:
     """Give every topic that is there the settings of the catalogue; the others stay."""
     there = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+    alter(admin, {topic.name: topic.config for topic in TOPICS if topic.name in there})
+
+
+def alter(admin: AdminClient, settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Give topics settings, by topic and name; those that are not named stay."""
     resources = [
         ConfigResource(
             ResourceType.TOPIC,
-            topic.name,
+            topic,
             incremental_configs=[
                 ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-                for name, value in topic.config.items()
+                for name, value in values.items()
             ],
         )
-        for topic in TOPICS
-        if topic.name in there
+        for topic, values in settings.items()
     ]
     answers = admin.incremental_alter_configs(resources, request_timeout=_TIMEOUT_SECONDS)
     for answer in answers.values():

@@ -6,8 +6,7 @@ import json
 import os
 import platform
 import sys
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ from operations.output import message_console, say
 from operations.termination import interrupt_on_termination
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.side_by_side.runs import Measured
     from benchmarks.side_by_side.stack import BenchmarkStack
@@ -67,17 +66,22 @@ def main(only: Sequence[str], systems: str, works: str, into: Path, port_base: i
     """Put every publisher, and this pipeline, through the same work; about an hour in all."""
     interrupt_on_termination()
     into.mkdir(parents=True, exist_ok=True)
-    with _progress() as bar:
-        bench = _Bench(port_base, systems, works, bar)
+    with Progress(console=message_console(), disable=not sys.stderr.isatty()) as bar:
+        bench = _Bench(port_base, systems, works, bar, _origin(only, systems, works))
         for section in only or _SECTIONS:
             bench.carry_out(section)
             # After each, so that an interrupted run leaves what it had.
             _write(bench.result, into)
 
 
-def _origin() -> dict[str, Any]:
+def _origin(only: Sequence[str], systems: str, works: str) -> dict[str, Any]:
+    options = [
+        *(f"--only {section}" for section in only),
+        *([f"--systems {systems!r}"] if systems else []),
+        *([f"--works {works!r}"] if works else []),
+    ]
     return {
-        "command": "make bench",
+        "command": " ".join(["python -m benchmarks.side_by_side", *options]),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": {
             "cores": os.cpu_count(),
@@ -96,7 +100,7 @@ class _Bench:
     systems: str
     works: str
     progress: Progress
-    result: dict[str, Any] = field(default_factory=_origin)
+    result: dict[str, Any]
 
     def carry_out(self, section: str) -> None:
         """Measure one section, on a stack of its own."""
@@ -129,7 +133,7 @@ class _Bench:
         runs = []
         for system, works in plan:
             if system is PIPELINE:
-                _warm_up(stack)
+                warm_up(stack)
             for work in works:
                 # Anew for each: what a system does not master is not to be left to the next work.
                 with system.running(stack) as running:
@@ -142,7 +146,7 @@ class _Bench:
     def _knee(self, stack: BenchmarkStack) -> dict[str, Any]:
         bar = self.progress.add_task("knee", total=None)
         rows = []
-        _warm_up(stack)
+        warm_up(stack)
         with PIPELINE.running(stack) as running:
             for rate, measured in climb(running):
                 rows.append(_knee_row(rate, measured))
@@ -154,7 +158,7 @@ class _Bench:
         return {"scale": list(by_workers(stack, _DRAIN_EVENTS))}
 
     def _footprint(self, stack: BenchmarkStack) -> dict[str, Any]:
-        _warm_up(stack)
+        warm_up(stack)
         return {"startup": footprint(stack)}
 
     def _state(self) -> dict[str, object]:
@@ -166,11 +170,6 @@ class _Bench:
 
         bases = (self.port_base, self.port_base + 100)
         return compare_with_state(bases, _STATE_SESSIONS, _STATE_EVENTS, _PAIRS, report)
-
-
-def _warm_up(stack: BenchmarkStack) -> None:
-    with PIPELINE.running(stack) as running:
-        warm_up(running)
 
 
 def _knee_row(rate: float, measured: Measured) -> dict[str, object]:
@@ -199,12 +198,6 @@ def _write(result: dict[str, Any], into: Path) -> None:
     if result.get("runs"):
         draw(result["runs"], into / PICTURE)
     (into / f"{_NAME}.md").write_text(page(result))
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    with Progress(console=message_console(), disable=not sys.stderr.isatty()) as progress:
-        yield progress
 
 
 if __name__ == "__main__":

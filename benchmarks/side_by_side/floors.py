@@ -12,7 +12,7 @@ import psycopg
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from benchmarks.side_by_side.latency import Quantiles
+from benchmarks.side_by_side.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable

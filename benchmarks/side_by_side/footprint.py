@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.side_by_side.resources import Meter, cpu_seconds
+from benchmarks.side_by_side.resources import cpu_seconds
+from connectors.definition import PACES
 from infra.local.stack import take_down
+from operations.demo.footprint import stack_memory_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 _STARTS = 3
 _SETTLE_SECONDS = 15.0
 _IDLE_SECONDS = 60.0
-PACES = ("quick", "quiet")
 
 
 def footprint(stack: BenchmarkStack) -> dict[str, object]:
@@ -27,7 +28,7 @@ def footprint(stack: BenchmarkStack) -> dict[str, object]:
     return {
         "outbox up, warm, seconds (median)": _warm_start_seconds(stack),
         **{f"idle, pace {pace}, % of a core": _idle_percent(stack, pace) for pace in PACES},
-        "memory after all runs, MiB": sum(Meter(stack.processes).memory_mib().values()),
+        "memory after all runs, MiB": stack_memory_mib(stack.layout),
     }
 
 

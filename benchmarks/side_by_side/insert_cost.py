@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from benchmarks.side_by_side.application import DOMAIN_EVENTS, STATEMENTS
-from benchmarks.side_by_side.latency import Quantiles
+from benchmarks.side_by_side.quantiles import Quantiles
 from benchmarks.side_by_side.work import SINGLES, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from benchmarks.side_by_side.work import Written
 
 _ROUNDS = 10
@@ -32,7 +30,7 @@ def insert_cost(admin_url: str) -> dict[str, Quantiles]:
     connector must be away: nobody else inserts meanwhile.
     """
     table = f"business_{uuid.uuid4().hex[:8]}"
-    events = _events(Work(f"cost-{uuid.uuid4().hex[:8]}", SINGLES, 1_000_000))
+    events = Work(f"cost-{uuid.uuid4().hex[:8]}", SINGLES, 1_000_000).all_events()
     times: dict[str, list[float]] = {_ROW: [], _UNCHECKED: [], _CHECKED: []}
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.prepare_threshold = 0
@@ -64,8 +62,3 @@ def _transaction(
             values = (written.session_id, written.event_type, written.payload)
             connection.execute(STATEMENTS[DOMAIN_EVENTS], values)
     return (time.perf_counter() - begun_at) * 1000
-
-
-def _events(work: Work) -> Iterator[Written]:
-    for number in range(work.sessions):
-        yield from work.events_of(number)

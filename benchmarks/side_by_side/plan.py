@@ -45,9 +45,10 @@ def works_of(system: System | Pipeline) -> Sequence[PlannedWork]:
     return [*works, _backlog()] if system is PIPELINE else works
 
 
-def warm_up(running: Running) -> None:
+def warm_up(stack: BenchmarkStack) -> None:
     """Let Java compile what the pipeline is going to need; nothing else here has to get warm."""
-    steady(running, "warm-up", SINGLES, _WARM_RATE, _WARM_SECONDS)
+    with PIPELINE.running(stack) as running:
+        steady(running, "warm-up", SINGLES, _WARM_RATE, _WARM_SECONDS)
 
 
 def _at_once() -> PlannedWork:

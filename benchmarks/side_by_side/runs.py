@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from benchmarks.side_by_side.application import EMITTER, Inserted, Order
-from benchmarks.side_by_side.latency import Billed, Probe, Quantiles, billed, wait_until_billed
+from benchmarks.side_by_side.latency import Billed, Probe, billed, wait_until_billed
+from benchmarks.side_by_side.quantiles import Quantiles
 from benchmarks.side_by_side.stages import TopicsWatch
+from benchmarks.side_by_side.systems import PIPELINE
 from benchmarks.side_by_side.work import SINGLES, Work
 from connectors.client import ConnectClient
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 # Odd, since every other session of a mix has two events: else some lanes had twice as many.
 LANES = 9
 _CONNECTOR = "outbox-events"
+_DRAIN_PATIENCE_SECONDS = 600.0
 _PROBES_MAX = 100_000
 _KEPT_LATENCIES = 1_000
 _PRICES = """
@@ -105,9 +108,15 @@ def backlog(
         # Latencies from a commit long before it say nothing.
         replace(done, begun_at=begun_at, milliseconds=()),
         spent,
-        share_billed=1 - unbilled / work.bills,
+        bills=work.bills,
         unbilled=unbilled,
     )
+
+
+def drain(stack: BenchmarkStack, events: int) -> Measured:
+    """Put the pipeline through a backlog, on a stack of any number of workers."""
+    with PIPELINE.running(stack) as running:
+        return backlog(stack, running, "backlog", events, _DRAIN_PATIENCE_SECONDS)
 
 
 def ready(running: Running, patience_seconds: float) -> None:
@@ -161,8 +170,8 @@ def _run(
         inserted,
         done,
         spent,
+        bills=work.bills,
         unbilled=unbilled,
-        share_billed=1 - unbilled / work.bills,
         probe=probe,
         stages=stages,
     )
@@ -175,8 +184,8 @@ def _measured(  # noqa: PLR0913 - what a run is made of
     done: Billed,
     spent: Spent,
     *,
+    bills: int,
     unbilled: int,
-    share_billed: float,
     probe: Probe | None = None,
     stages: Stages | None = None,
 ) -> Measured:
@@ -189,7 +198,7 @@ def _measured(  # noqa: PLR0913 - what a run is made of
         latency=Quantiles.of(done.milliseconds),
         seen=Quantiles.of(probe.milliseconds if probe is not None else ()),
         thirds_p50_ms=_thirds(done.milliseconds),
-        events_per_second=_rate(inserted.events * share_billed, done.seconds),
+        events_per_second=_rate(inserted.events * (1 - unbilled / bills), done.seconds),
         inserted_per_second=_rate(inserted.events, inserted.seconds),
         unbilled=unbilled,
         sent_late_ms=round(inserted.late_seconds * 1000, 1),
@@ -255,6 +264,5 @@ def _insert_prices(admin: psycopg.Connection[Any], work: Work) -> None:
 
 def _copy(admin: psycopg.Connection[Any], work: Work) -> None:
     with admin.transaction(), admin.cursor().copy(_COPY) as copy:
-        for number in range(work.sessions):
-            for event in work.events_of(number):
-                copy.write_row(("session", event.session_id, event.event_type, event.payload))
+        for event in work.all_events():
+            copy.write_row(("session", event.session_id, event.event_type, event.payload))

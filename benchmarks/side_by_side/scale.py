@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks.side_by_side.runs import backlog
-from benchmarks.side_by_side.systems import PIPELINE
+from benchmarks.side_by_side.runs import drain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,16 +13,15 @@ if TYPE_CHECKING:
     from benchmarks.side_by_side.stack import BenchmarkStack
 
 _WORKERS = (1, 2)
-_PATIENCE_SECONDS = 300.0
 
 
 def by_workers(stack: BenchmarkStack, events: int) -> Iterator[dict[str, object]]:
     """Yield for each number of workers what a backlog of `events` took: CPU s per 1,000 events."""
     for workers in _WORKERS:
-        with PIPELINE.running(replace(stack, workers=workers)) as running:
-            # Once so that all are warm.
-            for _ in range(2):
-                measured = backlog(stack, running, "backlog", events, _PATIENCE_SECONDS)
+        staffed = replace(stack, workers=workers)
+        # Once so that all are warm.
+        drain(staffed, events)
+        measured = drain(staffed, events)
         yield {
             "workers": workers,
             "events per second": measured.events_per_second,

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psutil
-
 from infra.local.credentials import load_credentials
 from infra.local.environment import require_environment
 from infra.local.layout import DEFAULT_PORT_BASE, Layout, project_directory
@@ -15,10 +13,13 @@ from infra.local.programs import POSTGRES
 from infra.local.stack import bring_up, take_down
 from infra.local.status import process_statuses
 from infra.local.supervision import Supervisor
+from infra.local.sweep import running_processes
 from operations.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import psutil
 
     from infra.local.credentials import Credentials
 
@@ -38,14 +39,10 @@ class BenchmarkStack:
         bring_up(self.layout, workers=self.workers, report=say)
 
     def postgres_alone(self) -> None:
-        """Stop what a publisher of the report does not have: it idles at half a core."""
+        """Stop what a publisher of the report does not have: it costs time also when it idles."""
         others = [each.name for each in process_statuses(self.layout) if each.name != POSTGRES]
         supervisor = Supervisor(self.layout, self._credentials.supervisor)
         supervisor.stop(others, _STOP_SECONDS)
-
-    def stop(self, *names: str) -> None:
-        """Stop processes by their names in `outbox status`."""
-        Supervisor(self.layout, self._credentials.supervisor).stop(names, _STOP_SECONDS)
 
     def address(self, name: str) -> str:
         """Return what `outbox env` says of a name."""
@@ -61,13 +58,7 @@ class BenchmarkStack:
 
     def processes(self) -> dict[str, psutil.Process]:
         """Return every process that runs, by its name; their supervisor is one of them."""
-        found = {
-            each.name: psutil.Process(each.pid)
-            for each in process_statuses(self.layout)
-            if each.pid is not None
-        }
-        supervisor = next(iter(found.values())).parent()
-        return {**found, **({"supervisord": supervisor} if supervisor is not None else {})}
+        return running_processes(self.layout)
 
     @property
     def _credentials(self) -> Credentials:

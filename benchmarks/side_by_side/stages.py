@@ -10,18 +10,14 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import OFFSET_END, Consumer, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from benchmarks.side_by_side.latency import Quantiles
+from benchmarks.side_by_side.quantiles import Quantiles
+from operations.reconcile.positions import KafkaPositions
 from schemas import codec, topics
 from schemas.records import Payable
+from schemas.topic_settings import alter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from benchmarks.side_by_side.work import Work
+    from operations.reconcile.positions import Offsets
 
 _COMMITTED = """
     SELECT entry.id, event.id,
@@ -55,18 +52,11 @@ class Stages:
 
 def note_append_times(bootstrap_servers: str) -> None:
     """Let the topics that are watched note when a record was appended."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    entry = ConfigEntry(
-        "message.timestamp.type",
-        "LogAppendTime",
-        incremental_operation=AlterConfigOpType.SET,
+    append_time = {"message.timestamp.type": "LogAppendTime"}
+    alter(
+        AdminClient({"bootstrap.servers": bootstrap_servers}),
+        {topic.name: append_time for topic in _WATCHED},
     )
-    resources = [
-        ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[entry])
-        for topic in _WATCHED
-    ]
-    for altered in admin.incremental_alter_configs(resources).values():
-        altered.result(_READ_SECONDS)
 
 
 class TopicsWatch:
@@ -74,6 +64,7 @@ class TopicsWatch:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap_servers = bootstrap_servers
+        self._positions = KafkaPositions(bootstrap_servers, _READ_SECONDS)
         self._begins = self._ends()
 
     def stages(self, admin: psycopg.Connection[Any], work: Work) -> Stages:
@@ -91,7 +82,14 @@ class TopicsWatch:
         self, topic: topics.Topic, identify: Callable[[Message], uuid.UUID | None]
     ) -> dict[uuid.UUID, int]:
         ends = self._ends()
-        consumer = self._consumer()
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap_servers,
+                "group.id": "benchmark",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+            }
+        )
         found: dict[uuid.UUID, int] = {}
         try:
             partitions = [key for key in ends if key[0] == topic.name]
@@ -110,28 +108,8 @@ class TopicsWatch:
             consumer.close()
         return found
 
-    def _ends(self) -> dict[tuple[str, int], int]:
-        consumer = self._consumer()
-        try:
-            return {
-                (topic.name, number): consumer.get_watermark_offsets(
-                    TopicPartition(topic.name, number, OFFSET_END), timeout=_READ_SECONDS
-                )[1]
-                for topic in _WATCHED
-                for number in range(topic.partitions)
-            }
-        finally:
-            consumer.close()
-
-    def _consumer(self) -> Consumer:
-        return Consumer(
-            {
-                "bootstrap.servers": self._bootstrap_servers,
-                "group.id": "benchmark",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-            }
-        )
+    def _ends(self) -> Offsets:
+        return self._positions.ends(topic.name for topic in _WATCHED)
 
 
 def _event_id(message: Message) -> uuid.UUID | None:

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks.side_by_side.runs import backlog
+from benchmarks.side_by_side.runs import drain
 from benchmarks.side_by_side.stack import benchmark_stack
-from benchmarks.side_by_side.systems import PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.side_by_side.runs import Measured
     from benchmarks.side_by_side.stack import BenchmarkStack
 
 # Fewer bytes of WAL than the slot may pin.
 _CHUNK_EVENTS = 200_000
-_PATIENCE_SECONDS = 600.0
 
 
 def compare_with_state(
@@ -37,15 +34,15 @@ def compare_with_state(
     """
     with benchmark_stack(port_bases[0], 1) as empty, benchmark_stack(port_bases[1], 1) as full:
         for begin in range(0, sessions, _CHUNK_EVENTS):
-            _drain(full, min(_CHUNK_EVENTS, sessions - begin))
+            drain(full, min(_CHUNK_EVENTS, sessions - begin))
             report(f"{begin + _CHUNK_EVENTS:,} sessions of state")
         storage = _bytes_a_session(full, sessions)
         # The other one is to be as warm.
-        _drain(empty, events)
+        drain(empty, events)
         rows = []
         for number in range(pairs):
             order = (empty, full) if number % 2 == 0 else (full, empty)
-            rates = {stack: _drain(stack, events).events_per_second for stack in order}
+            rates = {stack: drain(stack, events).events_per_second for stack in order}
             rows.append(_row(f"pair {number + 1}", rates[empty], rates[full]))
             report(str(rows[-1]))
     ratios = [float(str(row["full to empty"])) for row in rows]
@@ -75,8 +72,3 @@ def _row(name: str, empty: float, full: float) -> dict[str, object]:
         "full, events/s": full,
         "full to empty": round(full / empty, 3),
     }
-
-
-def _drain(stack: BenchmarkStack, events: int) -> Measured:
-    with PIPELINE.running(stack) as running:
-        return backlog(stack, running, "backlog", events, _PATIENCE_SECONDS)

@@ -49,6 +49,11 @@ class Work:
             }
             yield self._written(number, "services.session.evaluated", payload)
 
+    def all_events(self) -> Iterator[Written]:
+        """Yield the events of all sessions, one session after the other."""
+        for number in range(self.sessions):
+            yield from self.events_of(number)
+
     @property
     def events(self) -> int:
         """How many events all sessions are."""

@@ -20,7 +20,7 @@ from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from stream_processors.engine.messages import OutboundRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rocksdict import RdictIter
@@ -95,7 +95,6 @@ class FactPartition:
 
     def _open(self) -> None:
         self._database = Rdict(str(self._directory), options=_options())
-        self._cursor = None
         position = self._database.get(_POSITION_KEY)
         # The changelog offset up to which (exclusive) the local copy is whole.
         self.position = int(position) if position is not None else 0
@@ -148,20 +147,17 @@ class PendingFacts:
     read: dict[bytes, Any] = field(default_factory=dict)
     _known: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)
 
-    def rows(self, subject: bytes) -> Mapping[bytes, bytes]:
+    def rows(self, subject: bytes) -> dict[bytes, bytes]:
         """Return all rows of a subject, stored or added; the partition is asked once a batch."""
-        return self._rows(subject)
-
-    def add(self, subject: bytes, key: bytes, value: bytes) -> None:
-        """Add a row of a subject; one with this key must not be there yet."""
-        self._rows(subject)[key] = value
-        self.added[key] = value
-
-    def _rows(self, subject: bytes) -> dict[bytes, bytes]:
         known = self._known.get(subject)
         if known is None:
             known = self._known[subject] = self.partition.rows_of(subject)
         return known
+
+    def add(self, subject: bytes, key: bytes, value: bytes) -> None:
+        """Add a row of a subject; one with this key must not be there yet."""
+        self.rows(subject)[key] = value
+        self.added[key] = value
 
 
 class FactTable:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.side_by_side.knee import is_sustained
-from benchmarks.side_by_side.latency import Quantiles
+from benchmarks.side_by_side.quantiles import Quantiles
 
 SUSTAINED: Any = SimpleNamespace(
     unbilled=0,
