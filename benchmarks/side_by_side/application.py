@@ -23,8 +23,6 @@ from benchmarks.side_by_side.rules import Event, bill
 from benchmarks.side_by_side.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from benchmarks.side_by_side.work import Written
 
 DOMAIN_EVENTS, OUTBOX, NOTIFYING_OUTBOX, EMITTER = "domain_events", "outbox", "notify", "emitter"
@@ -40,18 +38,18 @@ _INTO_OUTBOX = """
 _INTO_NOTIFYING_OUTBOX = f"""
     WITH event AS ({_INTO_OUTBOX} RETURNING 1) SELECT pg_notify('{CHANNEL}', '') FROM event
 """  # noqa: S608 - constants
-STATEMENTS = {
-    DOMAIN_EVENTS: _INTO_DOMAIN_EVENTS,
-    OUTBOX: _INTO_OUTBOX,
-    NOTIFYING_OUTBOX: _INTO_NOTIFYING_OUTBOX,
-}
-"""What an application executes for an event, with its aggregate's id, its type and its payload."""
-
 _BUSINESS_ROW = """
     INSERT INTO outbox_events (aggregate_id, event_type, payload, status)
     VALUES (%s, %s, %s::jsonb, 'emitted')
     RETURNING id::text
 """
+STATEMENTS = {
+    DOMAIN_EVENTS: _INTO_DOMAIN_EVENTS,
+    OUTBOX: _INTO_OUTBOX,
+    NOTIFYING_OUTBOX: _INTO_NOTIFYING_OUTBOX,
+    EMITTER: _BUSINESS_ROW,
+}
+"""What an application executes for an event, with its aggregate's id, its type and its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class Inserted:
 
 
 class Lane(threading.Thread):
-    """One connection, which inserts every n-th session."""
+    """One connection, which inserts every n-th session; its events are there before it begins."""
 
     def __init__(self, order: Order, number: int, begin: threading.Barrier) -> None:
         super().__init__(daemon=True)
@@ -92,15 +90,23 @@ class Lane(threading.Thread):
         self._order = order
         self._number = number
         self._begin = begin
+        self._statement = STATEMENTS[order.into]
+        self._insert = self._insert_and_emit if order.into == EMITTER else self._insert_alone
+        work = Work(order.run, order.kind, order.sessions)
+        self._events = [
+            event
+            for session in range(number, order.sessions, order.lanes)
+            for event in work.events_of(session)
+        ]
         self._connection = psycopg.connect(order.database_url, autocommit=True)
         self._connection.prepare_threshold = 0
-        self._insert = self._inserting(order.into)
+        self._warm_up()
 
     def run(self) -> None:
         """Insert what falls to this lane, when it is due."""
         self._begin.wait()
         begun_at = time.perf_counter()
-        for place, event in zip(count(self._number, self._order.lanes), self._events()):
+        for place, event in zip(count(self._number, self._order.lanes), self._events):
             if self._order.events_per_second is not None:
                 due = begun_at + place / self._order.events_per_second
                 ahead = due - time.perf_counter()
@@ -113,28 +119,20 @@ class Lane(threading.Thread):
             self.transaction_ms.append((time.perf_counter() - sent_at) * 1000)
         self._connection.close()
 
-    def _events(self) -> Iterator[Written]:
-        order = self._order
-        work = Work(order.run, order.kind, order.sessions)
-        for session in range(self._number, order.sessions, order.lanes):
-            yield from work.events_of(session)
+    def _warm_up(self) -> None:
+        """Insert an event and take it back: the connections of an application's pool are used."""
+        with self._connection.transaction(force_rollback=True):
+            for event in self._events[:1]:
+                self._insert_alone(event)
 
-    def _inserting(self, into: str) -> Callable[[Written], Any]:
-        if into == EMITTER:
-            return self._insert_and_emit
-        statement = STATEMENTS[into]
-
-        def insert(event: Written) -> None:
-            self._connection.execute(statement, (event.session_id, event.event_type, event.payload))
-
-        return insert
+    def _insert_alone(self, event: Written) -> Any:
+        values = (event.session_id, event.event_type, event.payload)
+        return self._connection.execute(self._statement, values)
 
     def _insert_and_emit(self, event: Written) -> None:
         """Commit the business change, then tell the listener, which is in memory."""
-        values = (event.session_id, event.event_type, event.payload)
-        row = self._connection.execute(_BUSINESS_ROW, values).fetchone()
-        if row is not None:
-            self.emitted.put(Event(row[0], *values))
+        [(row_id,)] = self._insert_alone(event).fetchall()
+        self.emitted.put(Event(row_id, event.session_id, event.event_type, event.payload))
 
 
 class Listener(threading.Thread):

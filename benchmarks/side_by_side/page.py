@@ -35,6 +35,10 @@ _STAGES = """\
 In ms. Kafka's times are whole ones, of the broker as it appended a record. The p99 of the stages do
 not add up to the p99 of the whole way.
 """
+_PROCESSES = """\
+By process: CPU s per 1,000 events, and memory in MiB. PostgreSQL's has the application's inserts in
+it; the application's own process is not counted, but where its listener is in it.
+"""
 _CLIENTS = """\
 In ms. `seen`: what a client saw that commits a session four times a second and asks a second
 connection for its bill until it is there. `insert`: the application's transaction. `sent late`: how
@@ -54,9 +58,13 @@ def page(result: Mapping[str, Any]) -> str:
     """Return the page, in Markdown; a section that the result has nothing for is left out."""
     runs: Sequence[Mapping[str, Any]] = result.get("runs", ())
     tables = {
-        **{work.capitalize(): ("", _systems(runs, work)) for work in _works(runs)},
+        **{
+            work.capitalize(): (_repeated(runs, work), _systems(runs, work))
+            for work in _works(runs)
+        },
         "How many times quicker": (_RATIOS, _ratios(runs)),
         "Where the time goes": (_STAGES, _stages(runs)),
+        "Where the processor time goes": (_PROCESSES, _processes(runs)),
         "What clients see": (_CLIENTS, _clients(runs)),
         "What the outbox costs the application": ("", _times(result.get("insert_cost", {}))),
         "What nothing on this machine can beat": ("", _times(result.get("floors", {}))),
@@ -112,6 +120,16 @@ def _systems(runs: Iterable[Mapping[str, Any]], work: str) -> str:
     )
 
 
+def _repeated(runs: Iterable[Mapping[str, Any]], work: str) -> str:
+    """Return what each time of a work that was repeated gave."""
+    p99s = [
+        f"{run['system']} {', '.join(map(_number, run['repeated_p99_ms']))}"
+        for run in runs
+        if run["work"] == work and len(run.get("repeated_p99_ms", ())) > 1
+    ]
+    return f"The time of the median p99. All p99, in ms: {'; '.join(p99s)}.\n" if p99s else ""
+
+
 def _ratios(runs: Sequence[Mapping[str, Any]]) -> str:
     measures = ("mean", "p50", "p99")
     header = ("work", "beside", *measures, "events/s")
@@ -156,6 +174,29 @@ def _stages(runs: Iterable[Mapping[str, Any]]) -> str:
             if run.get("stages") is not None
         ),
     )
+
+
+def _processes(runs: Sequence[Mapping[str, Any]]) -> str:
+    return _table(
+        ("work", "system", "CPU s per 1,000 events", "memory MiB"),
+        (
+            (
+                run["work"],
+                run["system"],
+                _listed(run["cpu_seconds"], 0.005),
+                _listed(run["memory_mib"], 1),
+            )
+            for work in _works(runs)
+            for run in runs
+            if run["work"] == work
+        ),
+    )
+
+
+def _listed(values: Mapping[str, float], least: float) -> str:
+    """Return the values by name, the largest first, without what is next to nothing."""
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {_number(value)}" for name, value in ordered if value >= least)
 
 
 def _clients(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -56,6 +56,20 @@ def test_the_stages_stand_beside_the_whole_way() -> None:
     assert rows(text, "Where the time goes") == [["1000 at once", *["10"] * 6, "30", "30"]]
 
 
+def test_a_repeated_run_says_what_each_time_gave_and_a_single_one_nothing() -> None:
+    repeated = run(PIPELINE, ms=300.0, repeated_p99_ms=[250.0, 300.0, 1_310.0])
+    text = page({"runs": [run(POLLING, repeated_p99_ms=[9_000.0]), repeated]})
+    assert f"All p99, in ms: {PIPELINE} 250, 300, 1,310.\n" in text
+
+
+def test_the_processes_stand_by_what_they_took_without_those_that_took_nothing() -> None:
+    cpu_seconds = {"connect": 0.0004, "postgres": 0.25, "worker": 0.5}
+    text = page({"runs": [run(PIPELINE, cpu_seconds=cpu_seconds)]})
+    assert rows(text, "Where the processor time goes") == [
+        ["1000 at once", PIPELINE, "worker 0.5, postgres 0.25", "postgres 100, publisher 40"]
+    ]
+
+
 def test_every_other_section_has_its_table() -> None:
     text = page(
         {
