@@ -41,7 +41,7 @@ _NAME = "side-by-side"
 _SECTIONS = ("floors", "cost", "systems", "knee", "scale", "footprint", "state")
 _DRAIN_EVENTS = 100_000
 _STATE_SESSIONS = 1_000_000
-_STATE_EVENTS = 40_000
+_STATE_EVENTS = 80_000
 _PAIRS = 5
 
 

@@ -57,9 +57,10 @@ def test_the_stages_stand_beside_the_whole_way() -> None:
 
 
 def test_a_repeated_run_says_what_each_time_gave_and_a_single_one_nothing() -> None:
-    repeated = run(PIPELINE, ms=300.0, repeated_p99_ms=[250.0, 300.0, 1_310.0])
-    text = page({"runs": [run(POLLING, repeated_p99_ms=[9_000.0]), repeated]})
-    assert f"All p99, in ms: {PIPELINE} 250, 300, 1,310.\n" in text
+    times = [{"p99_ms": p99, "cpu_seconds": cpu} for p99, cpu in ((250.0, 0.7), (1_310.0, 1.25))]
+    text = page({"runs": [run(POLLING, repetitions=times[:1]), run(PIPELINE, repetitions=times)]})
+    assert f"- {PIPELINE}: 250 (0.70), 1,310 (1.25)\n" in text
+    assert f"- {POLLING}" not in text
 
 
 def test_the_processes_stand_by_what_they_took_without_those_that_took_nothing() -> None:
