@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.side_by_side.picture import STAGES, TARGET_MS, is_drawable
+from benchmarks.side_by_side.plan import WARM_RATE, WARM_SECONDS
 from benchmarks.side_by_side.systems import NOTIFY, PIPELINE, POLLING_30
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ Every system inserts the same events, each in a transaction of its own, and writ
 rows by the same rules; they run one after the other. Latency is from the commit of an event to the
 commit of its bill, of every bill, by PostgreSQL's own commit timestamps. The target
 is {TARGET_MS:.0f} ms. Processor time and memory are those of PostgreSQL and of the system's own
-processes; WAL is what application and system write together.
+processes; WAL is what application and system write together. {PIPELINE.name.capitalize()} is warm:
+it has billed {WARM_RATE:.0f} events a second for {WARM_SECONDS:.0f} s, in which Java compiled what it needs.
 """
 _UNBILLED = """\
 `unbilled` are bills that had not come when a run's patience was at its end. They are in no latency

@@ -25,7 +25,7 @@ _MIX_RATE = 500.0
 _SECONDS = 30.0
 _POLLING_SECONDS = 90.0
 PATIENCE_SECONDS = 300.0
-_WARM_RATE, _WARM_SECONDS = 500.0, 45.0
+WARM_RATE, WARM_SECONDS = 500.0, 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def works_of(system: System | Pipeline) -> Sequence[PlannedWork]:
 def warm_up(stack: BenchmarkStack) -> None:
     """Let Java compile what the pipeline is going to need; nothing else here has to get warm."""
     with PIPELINE.running(stack) as running:
-        steady(running, "warm-up", SINGLES, _WARM_RATE, _WARM_SECONDS)
+        steady(running, "warm-up", SINGLES, WARM_RATE, WARM_SECONDS)
 
 
 def _at_once(times: int) -> PlannedWork:
