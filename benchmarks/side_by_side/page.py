@@ -23,7 +23,7 @@ rows by the same rules; they run one after the other. Latency is from the commit
 commit of its bill, of every bill, by PostgreSQL's own commit timestamps. The target
 is {TARGET_MS:.0f} ms. Processor time and memory are those of PostgreSQL and of the system's own
 processes; WAL is what application and system write together. {PIPELINE.name.capitalize()} is warm:
-it has billed {WARM_RATE:.0f} events a second for {WARM_SECONDS:.0f} s, in which Java compiled what it needs.
+{WARM_SECONDS:.0f} s at {WARM_RATE:.0f} events a second, in which Java compiled what it needs.
 """
 _UNBILLED = """\
 `unbilled` are bills that had not come when a run's patience was at its end. They are in no latency
