@@ -138,7 +138,7 @@ class _Bench:
                 # Anew for each: what a system does not master is not to be left to the next work.
                 with system.running(stack) as running:
                     ready(running, PATIENCE_SECONDS)
-                    runs.append(work.run(stack, running))
+                    runs.append(work.carry_out(stack, running))
                 say(_line(runs[-1]))
                 self.progress.advance(bar)
         return {"runs": [asdict(each) for each in runs]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 import uuid
@@ -12,6 +11,7 @@ import psycopg
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from benchmarks.side_by_side.disk import sync_page
 from benchmarks.side_by_side.quantiles import Quantiles
 
 if TYPE_CHECKING:
@@ -20,19 +20,13 @@ if TYPE_CHECKING:
 
 _TIMES = 1_000
 _WARMING = 100
-_PAGE = b"\0" * 8192
 _REQUEST_SECONDS = 30.0
 
 
 def fsync(directory: Path) -> Quantiles:
     """Write a page and have it on disk, where the stack's data lie."""
     with tempfile.TemporaryFile(dir=directory) as file:
-
-        def write() -> None:
-            os.pwrite(file.fileno(), _PAGE, 0)
-            os.fdatasync(file.fileno())
-
-        return _timed(write)
+        return _timed(lambda: sync_page(file.fileno()))
 
 
 def bare_insert(admin_url: str) -> Quantiles:

@@ -30,8 +30,8 @@ _UNBILLED = """\
 beside them, which then says less than it should.
 """
 _REPEATED = """\
-Of those that did it several times, the time of the median p99. Every p99 in ms, and what it took in
-CPU s per 1,000 events, by which the same machine shows itself quicker and slower:
+Of what was done several times, the time of the median p99. Every p99 in ms, and beside it what
+shows the machine quicker and slower: CPU s per 1,000 events, and the slowest fsync meanwhile in ms.
 
 """
 _RATIOS = f"""\
@@ -49,7 +49,8 @@ it; the application's own process is not counted, but where its listener is in i
 _CLIENTS = """\
 In ms. `seen`: what a client saw that commits a session four times a second and asks a second
 connection for its bill until it is there. `insert`: the application's transaction. `sent late`: how
-much later than its time the application sent an event, at most.
+much later than its time the application sent an event, at most. `fsync`: how long a page took to be
+on disk, 20 times a second beside it.
 """
 _KNEE = f"""\
 Higher and higher rates for {PIPELINE.name}, each event its own transaction, up to the first that is
@@ -138,7 +139,7 @@ def _repeated(runs: Iterable[Mapping[str, Any]], work: str) -> str:
 
 
 def _repetition(of: Mapping[str, float]) -> str:
-    return f"{_number(of['p99_ms'])} ({of['cpu_seconds']:.2f})"
+    return f"{_number(of['p99_ms'])} ({of['cpu_seconds']:.2f}, {_number(of['fsync_max_ms'])})"
 
 
 def _ratios(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -212,7 +213,10 @@ def _listed(values: Mapping[str, float], least: float) -> str:
 
 def _clients(runs: Sequence[Mapping[str, Any]]) -> str:
     return _table(
-        ("work", "system", "seen p50", "seen p99", "insert p50", "insert p99", "sent late"),
+        (
+            *("work", "system", "seen p50", "seen p99", "insert p50", "insert p99", "sent late"),
+            *("fsync p50", "fsync p99", "fsync max"),
+        ),
         (
             (
                 run["work"],
@@ -220,6 +224,7 @@ def _clients(runs: Sequence[Mapping[str, Any]]) -> str:
                 *_quantiles(run["seen"], ("p50", "p99")),
                 *_quantiles(run["insert"], ("p50", "p99")),
                 _number(run["sent_late_ms"]),
+                *_quantiles(run["fsync"], ("p50", "p99", "max")),
             )
             for work in _works(runs)
             for run in runs

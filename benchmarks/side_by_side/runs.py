@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -44,10 +44,11 @@ _COPY = "COPY domain_events (aggregate_type, aggregate_id, event_type, payload) 
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """One of several times: its p99 in ms, and what all processes took in s per 1,000 events."""
+    """One of several times: ms, and CPU s per 1,000 events; the slowest fsync is of beside it."""
 
     p99_ms: float
     cpu_seconds: float
+    fsync_max_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Measured:
     `thirds_p50_ms`: the median of the bills of the first, second and last third of the events: it
     grows where the system does not keep up. `inserted_per_second`: what the application came to.
     `milliseconds`: the latencies, of which many are thinned out evenly by their rank.
+    `fsync`: what a page took to be on disk, beside the run.
     `repetitions`: each time of a run that was repeated; this is the one of the median p99.
     """
 
@@ -79,6 +81,7 @@ class Measured:
     wal_bytes: int
     stages: Stages | None
     milliseconds: tuple[float, ...]
+    fsync: Quantiles = field(default_factory=lambda: Quantiles.of(()))
     repetitions: tuple[Repetition, ...] = ()
 
 
@@ -90,18 +93,18 @@ def steady(
     return _run(running, name, work, events_per_second, patience_seconds=seconds)
 
 
-def burst(
-    running: Running, name: str, sessions: int, times: int, patience_seconds: float
-) -> Measured:
-    """Let sessions complete at once, an odd number of times; return the one of the median p99."""
-    measured = [
-        _run(running, name, _work(SINGLES, sessions), None, patience_seconds) for _ in range(times)
-    ]
-    median = sorted(measured, key=lambda each: each.latency.p99_ms)[times // 2]
+def burst(running: Running, name: str, sessions: int, patience_seconds: float) -> Measured:
+    """Let sessions complete at once."""
+    return _run(running, name, _work(SINGLES, sessions), None, patience_seconds)
+
+
+def median_of(measured: Sequence[Measured]) -> Measured:
+    """Return, of an odd number of times, the one of the median p99, and what each time gave."""
     repetitions = (
-        Repetition(each.latency.p99_ms, round(sum(each.cpu_seconds.values()), 2))
+        Repetition(each.latency.p99_ms, round(sum(each.cpu_seconds.values()), 2), each.fsync.max_ms)
         for each in measured
     )
+    median = sorted(measured, key=lambda each: each.latency.p99_ms)[len(measured) // 2]
     return replace(median, repetitions=tuple(repetitions))
 
 

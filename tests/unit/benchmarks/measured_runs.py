@@ -24,6 +24,7 @@ def run(system: str, work: str = "1000 at once", ms: float = 50.0, **others: Any
         "unbilled": 0,
         "sent_late_ms": 1.5,
         "insert": quantiles(ms=2.0),
+        "fsync": quantiles(ms=0.5),
         "cpu_seconds": {"postgres": 1.25, "publisher": 0.5},
         "memory_mib": {"postgres": 100, "publisher": 40},
         "wal_bytes": 2_048,

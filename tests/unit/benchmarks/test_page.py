@@ -57,9 +57,12 @@ def test_the_stages_stand_beside_the_whole_way() -> None:
 
 
 def test_a_repeated_run_says_what_each_time_gave_and_a_single_one_nothing() -> None:
-    times = [{"p99_ms": p99, "cpu_seconds": cpu} for p99, cpu in ((250.0, 0.7), (1_310.0, 1.25))]
+    times = [
+        {"p99_ms": 250.0, "cpu_seconds": 0.7, "fsync_max_ms": 1.5},
+        {"p99_ms": 1_310.0, "cpu_seconds": 1.25, "fsync_max_ms": 340.0},
+    ]
     text = page({"runs": [run(POLLING, repetitions=times[:1]), run(PIPELINE, repetitions=times)]})
-    assert f"- {PIPELINE}: 250 (0.70), 1,310 (1.25)\n" in text
+    assert f"- {PIPELINE}: 250 (0.70, 1.5), 1,310 (1.25, 340)\n" in text
     assert f"- {POLLING}" not in text
 
 
