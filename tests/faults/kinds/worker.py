@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.faults.acting import (
     MOVED_SECONDS,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tests.faults.site import Site
 
 HIT_SECONDS = 90.0
+LOGGED_SECONDS = 10.0
 READING_BACK = "worker: reading its state back"
 DELIVERED = "worker: delivered, state not written"
 _PASSES_MAX = 8
@@ -178,9 +179,13 @@ def _state_deleted(site: Site) -> Outcome:
 
 def _speed(log: Path, read_before: int) -> str:
     """Return how fast the state came back, by the worker's own log; its start is counted in."""
-    with log.open(errors="replace") as file:
-        file.seek(read_before if log.stat().st_size >= read_before else 0)
-        lines = [json.loads(found[0]) for line in file if (found := re.search(r"{.+}", line))]
+    # supervisord writes the log, and may come to it after the worker is healthy.
+    lines = wait_until(
+        f"{log.name} telling that the state is back",
+        lambda: _lines(log, read_before),
+        lambda lines: any(line["event"] == "state_recovered" for line in lines),
+        LOGGED_SECONDS,
+    )
     starts = [line for line in lines if line["event"] == "worker_starts"]
     recovered = {
         (line["table"], line["partition"]): line
@@ -191,6 +196,12 @@ def _speed(log: Path, read_before: int) -> str:
     ends = [datetime.fromisoformat(line["timestamp"]) for line in recovered.values()]
     seconds = (max(ends) - datetime.fromisoformat(starts[0]["timestamp"])).total_seconds()
     return f"{rows} rows back {seconds:.1f} s after its start, {rows / seconds:.0f} rows/s"
+
+
+def _lines(log: Path, read_before: int) -> list[dict[str, Any]]:
+    with log.open(errors="replace") as file:
+        file.seek(read_before if log.stat().st_size >= read_before else 0)
+        return [json.loads(found[0]) for line in file if (found := re.search(r"{.+}\n", line))]
 
 
 FAULTS = (
