@@ -8,7 +8,10 @@ from tests.faults.kinds.worker import _speed
 
 STARTS = {"event": "worker_starts", "timestamp": "2026-11-23T12:00:00Z"}
 RECOVERED = {
-    **{"event": "state_recovered", "table": "session_facts", "partition": 0, "position": 300},
+    "event": "state_recovered",
+    "table": "session_facts",
+    "partition": 0,
+    "position": 300,
     "timestamp": "2026-11-23T12:00:02Z",
 }
 
