@@ -158,6 +158,7 @@ class _Bench:
         return {"scale": list(by_workers(stack, _DRAIN_EVENTS))}
 
     def _footprint(self, stack: BenchmarkStack) -> dict[str, Any]:
+        # An idle stack is one with events: the scheduler and the keeper look at what there is.
         warm_up(stack)
         return {"startup": footprint(stack)}
 

@@ -28,7 +28,7 @@ def footprint(stack: BenchmarkStack) -> dict[str, object]:
     return {
         "outbox up, warm, seconds (median)": _warm_start_seconds(stack),
         **{f"idle, pace {pace}, % of a core": _idle_percent(stack, pace) for pace in PACES},
-        "memory after all runs, MiB": stack_memory_mib(stack.layout),
+        "memory, idle, MiB": stack_memory_mib(stack.layout),
     }
 
 
