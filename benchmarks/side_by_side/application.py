@@ -79,14 +79,20 @@ class Inserted:
     transaction_ms: list[float]
 
 
+Emitted = queue.SimpleQueue[Event | None]
+"""What the lanes of an emitter hand to its listener; None: no more comes."""
+
+
 class Lane(threading.Thread):
     """One connection, which inserts every n-th session; its events are there before it begins."""
 
-    def __init__(self, order: Order, number: int, begin: threading.Barrier) -> None:
+    def __init__(
+        self, order: Order, number: int, begin: threading.Barrier, emitted: Emitted
+    ) -> None:
         super().__init__(daemon=True)
         self.transaction_ms: list[float] = []
         self.late_seconds = 0.0
-        self.emitted: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._emitted = emitted
         self._order = order
         self._number = number
         self._begin = begin
@@ -132,22 +138,20 @@ class Lane(threading.Thread):
     def _insert_and_emit(self, event: Written) -> None:
         """Commit the business change, then tell the listener, which is in memory."""
         [(row_id,)] = self._insert_alone(event).fetchall()
-        self.emitted.put(Event(row_id, event.session_id, event.event_type, event.payload))
+        self._emitted.put(Event(row_id, event.session_id, event.event_type, event.payload))
 
 
 class Listener(threading.Thread):
     """Bills what a lane of the same process emits, until it is told that no more comes."""
 
-    def __init__(self, order: Order, lanes: list[Lane]) -> None:
+    def __init__(self, order: Order, emitted: Emitted) -> None:
         super().__init__(daemon=True)
-        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        for lane in lanes:
-            lane.emitted = self.events
+        self._emitted = emitted
         self._connection = psycopg.connect(order.database_url, autocommit=True)
 
     def run(self) -> None:
         """Bill, each event in a transaction of its own."""
-        while (event := self.events.get()) is not None:
+        while (event := self._emitted.get()) is not None:
             with self._connection.transaction():
                 bill(self._connection, event)
 
@@ -155,8 +159,9 @@ class Listener(threading.Thread):
 def insert_all(order: Order) -> Inserted:
     """Carry an order out."""
     begin = threading.Barrier(order.lanes + 1)
-    lanes = [Lane(order, number, begin) for number in range(order.lanes)]
-    listener = Listener(order, lanes) if order.into == EMITTER else None
+    emitted: Emitted = queue.SimpleQueue()
+    lanes = [Lane(order, number, begin, emitted) for number in range(order.lanes)]
+    listener = Listener(order, emitted) if order.into == EMITTER else None
     for thread in (*lanes, *([listener] if listener else [])):
         thread.start()
     cpu_before = time.process_time()
@@ -166,7 +171,7 @@ def insert_all(order: Order) -> Inserted:
         lane.join()
     seconds = time.perf_counter() - begun_at
     if listener is not None:
-        listener.events.put(None)
+        emitted.put(None)
         listener.join()
     times = [each for lane in lanes for each in lane.transaction_ms]
     late = max(lane.late_seconds for lane in lanes)
