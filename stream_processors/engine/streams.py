@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import faust
 
+from stream_processors.engine.batching import interval_seconds
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -24,22 +26,24 @@ class BatchStream(faust.Stream):
     async def batches(self, events_max: int, every_seconds: float) -> AsyncIterator[list[Any]]:
         """Yield what has come, at most `events_max` events, and acknowledge it afterwards.
 
-        One batch begins `every_seconds` after the other at the earliest: events that come close
-        together go together, which costs less, and one that comes alone does not wait.
+        One batch begins `every_seconds` after the other at the earliest, later after a large one:
+        events that come close together go together, which costs less, and one that comes alone
+        does not wait.
         An event of before a rebalance is left out and not acknowledged: whoever has its partition
         now is given it again.
         """
         started_here = await self.maybe_start()
         queue = self.channel.queue
-        begun_at = 0.0
+        next_at = 0.0
         try:
             while not self.should_stop:
                 # Before anything is taken: what is taken and not tracked would be forgotten here.
-                await asyncio.sleep(max(0.0, begun_at + every_seconds - time.monotonic()))
+                await asyncio.sleep(max(0.0, next_at - time.monotonic()))
                 events = [await queue.get()]
                 begun_at = time.monotonic()
                 while len(events) < events_max and not queue.empty():
                     events.append(queue.get_nowait())
+                next_at = begun_at + interval_seconds(every_seconds, len(events))
                 batch = [event for event in events if self._is_current(event)]
                 if not batch:
                     continue

@@ -10,6 +10,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException, Message
 from confluent_kafka import KafkaError as Error
 
+from stream_processors.engine.batching import interval_seconds
 from stream_processors.engine.changelog import MEND, PositionLost
 from stream_processors.engine.crash import error_in_hand
 from stream_processors.engine.messages import InboundRecord
@@ -35,8 +36,8 @@ class TopicLoop(threading.Thread):
     """Hands batches to `carry_out`, and commits them once it returns.
 
     Any fault ends the process (`on_fault`) before the batch is committed. One batch begins
-    `every_seconds` after the other at the earliest: what comes close together is carried out
-    together, which costs less, and what comes alone does not wait.
+    `every_seconds` after the other at the earliest, later after a large one: what comes close
+    together is carried out together, which costs less, and what comes alone does not wait.
     """
 
     def __init__(  # noqa: PLR0913 - wired in one place
@@ -56,7 +57,7 @@ class TopicLoop(threading.Thread):
         self._topics = list(topics)
         self._carry_out = carry_out
         self._every_seconds = every_seconds
-        self._begun_at = 0.0
+        self._next_at = 0.0
         self._stopping = stopping
         self._on_fault = on_fault
         self._uncommitted = False
@@ -101,12 +102,13 @@ class TopicLoop(threading.Thread):
 
     def _next_batch(self) -> list[Message]:
         """Wait until it is time, and for one record; then take what else is there."""
-        self._stopping.wait(self._begun_at + self._every_seconds - time.monotonic())
+        self._stopping.wait(self._next_at - time.monotonic())
         first = self._consumer.poll(_POLL_SECONDS)
         if first is None:
             return []
-        self._begun_at = time.monotonic()
+        begun_at = time.monotonic()
         batch = [first, *self._consumer.consume(_BATCH_RECORDS - 1, timeout=0)]
+        self._next_at = begun_at + interval_seconds(self._every_seconds, len(batch))
         for message in batch:
             error = message.error()
             if error is not None and error.code() == Error._AUTO_OFFSET_RESET:  # noqa: SLF001

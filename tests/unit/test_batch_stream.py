@@ -118,6 +118,22 @@ def test_batches_begin_at_intervals_and_a_lone_event_does_not_wait(tmp_path: Pat
     run(scenario())
 
 
+def test_after_a_large_batch_the_next_one_waits_for_more(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        source = Source(tmp_path)
+        batches = source.batches(events_max=30)
+        source.put(*range(30))
+        begun_at = time.monotonic()
+        await anext(batches)
+        source.put(30)
+        asyncio.get_running_loop().call_later(0.01, source.put, 31)
+
+        assert await anext(batches) == [30, 31]
+        assert time.monotonic() - begun_at >= 0.025
+
+    run(scenario())
+
+
 def test_whoever_is_cancelled_while_it_waits_has_taken_nothing(tmp_path: Path) -> None:
     async def scenario() -> None:
         source = Source(tmp_path)
