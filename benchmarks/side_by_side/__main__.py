@@ -23,7 +23,7 @@ from benchmarks.side_by_side.page import PICTURE, page
 from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.plan import PATIENCE_SECONDS, warm_up, works_of
 from benchmarks.side_by_side.runs import ready
-from benchmarks.side_by_side.scale import by_workers
+from benchmarks.side_by_side.scale import by_part, by_workers
 from benchmarks.side_by_side.stack import PORT_BASE, benchmark_stack
 from benchmarks.side_by_side.state import compare_with_state
 from benchmarks.side_by_side.systems import PIPELINE, SYSTEMS, installed
@@ -155,7 +155,10 @@ class _Bench:
         return {"knee": rows}
 
     def _scale(self, stack: BenchmarkStack) -> dict[str, Any]:
-        return {"scale": list(by_workers(stack, _DRAIN_EVENTS))}
+        return {
+            "scale": list(by_workers(stack, _DRAIN_EVENTS)),
+            "parts": list(by_part(stack, _DRAIN_EVENTS)),
+        }
 
     def _footprint(self, stack: BenchmarkStack) -> dict[str, Any]:
         # An idle stack is one with events: the scheduler and the keeper look at what there is.

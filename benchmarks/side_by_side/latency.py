@@ -68,12 +68,17 @@ def billed(admin: psycopg.Connection[Any], running: Running, work: Work) -> Bill
     return Billed(tuple(milliseconds), min(committed), max(posted))
 
 
+def count_billed(admin: psycopg.Connection[Any], work: Work) -> int:
+    """Return how many entries a run has in the ledger by now."""
+    row = admin.execute(_COUNT, [work.mentors()]).fetchone()
+    return int(row[0]) if row else 0
+
+
 def wait_until_billed(admin: psycopg.Connection[Any], work: Work, patience_seconds: float) -> int:
     """Wait until all is billed, or patience is at its end; return how many are not."""
     deadline = time.monotonic() + patience_seconds
     while True:
-        row = admin.execute(_COUNT, [work.mentors()]).fetchone()
-        missing = work.bills - (int(row[0]) if row else 0)
+        missing = work.bills - count_billed(admin, work)
         if missing <= 0 or time.monotonic() > deadline:
             return missing
         time.sleep(_COUNT_SECONDS if missing > _MANY else _COUNT_SECONDS / 10)

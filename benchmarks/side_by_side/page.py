@@ -57,8 +57,19 @@ Higher and higher rates for {PIPELINE.name}, each event its own transaction, up 
 not sustained. Sustained: all is sent in time and billed, 99 of 100 within a second, and bills do
 not wait longer at the end.
 """
+_SCALE = """\
+A backlog, all parts at work at once on the cores of one machine; CPU s per 1,000 events.
+"""
+_PARTS = """\
+Events a second of a backlog that lies in so many partitions: the connector brings it to Kafka, then
+the workers decide, then the ledger writer posts. The other parts have nothing to do meanwhile.
+"""
 _STATE = """\
 Events a second of a backlog, on a stack that knows no session and on one that knows many, in turn.
+"""
+_STORAGE = """\
+In bytes, of the full stack: a session with one event and one bill. They came as backlogs, and Kafka
+packs large batches closer than single events.
 """
 
 
@@ -78,8 +89,10 @@ def page(result: Mapping[str, Any]) -> str:
         "What nothing on this machine can beat": ("", _times(result.get("floors", {}))),
         "Starting": ("", _plain(_named(result.get("startup", {})))),
         "How many events a second": (_KNEE, _plain(result.get("knee", ()))),
-        "With more workers": ("", _plain(result.get("scale", ()))),
+        "With more workers": (_SCALE, _plain(result.get("scale", ()))),
+        "What each part does alone": (_PARTS, _plain(result.get("parts", ()))),
         "With more sessions known": (_STATE, _plain(result.get("state", ()))),
+        "What a session takes on disk": (_STORAGE, _plain(_named(result.get("storage", {})))),
     }
     sections = [
         "\n".join(each for each in (f"## {title}", text, table) if each)

@@ -17,11 +17,11 @@ from benchmarks.side_by_side.latency import Billed, Probe, billed, wait_until_bi
 from benchmarks.side_by_side.quantiles import Quantiles
 from benchmarks.side_by_side.stages import TopicsWatch
 from benchmarks.side_by_side.systems import PIPELINE
-from benchmarks.side_by_side.work import SINGLES, Work
+from benchmarks.side_by_side.work import SINGLES, Work, Written
 from connectors.client import ConnectClient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmarks.side_by_side.resources import Spent
     from benchmarks.side_by_side.stack import BenchmarkStack
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Odd, since every other session of a mix has two events: else some lanes had twice as many.
 LANES = 9
-_CONNECTOR = "outbox-events"
+CONNECTOR = "outbox-events"
 _DRAIN_PATIENCE_SECONDS = 600.0
 _PROBES_MAX = 100_000
 _KEPT_LATENCIES = 1_000
@@ -89,13 +89,13 @@ def steady(
     running: Running, name: str, kind: str, events_per_second: float, seconds: float
 ) -> Measured:
     """Insert at a rate, for so long, and wait for the bills as long again."""
-    work = _work(kind, round(events_per_second * seconds))
+    work = new_work(kind, round(events_per_second * seconds))
     return _run(running, name, work, events_per_second, patience_seconds=seconds)
 
 
 def burst(running: Running, name: str, sessions: int, patience_seconds: float) -> Measured:
     """Let sessions complete at once."""
-    return _run(running, name, _work(SINGLES, sessions), None, patience_seconds)
+    return _run(running, name, new_work(SINGLES, sessions), None, patience_seconds)
 
 
 def median_of(measured: Sequence[Measured]) -> Measured:
@@ -112,16 +112,16 @@ def backlog(
     stack: BenchmarkStack, running: Running, name: str, events: int, patience_seconds: float
 ) -> Measured:
     """Commit events while the connector is stopped, let it go on, and wait for all the bills."""
-    work = _work(SINGLES, events)
+    work = new_work(SINGLES, events)
     with (
         psycopg.connect(running.admin_url, autocommit=True) as admin,
         ConnectClient(stack.address("connect_url")) as connect,
     ):
-        _insert_prices(admin, work)
-        connect.stop(_CONNECTOR)
-        _copy(admin, work)
+        insert_prices(admin, work)
+        connect.stop(CONNECTOR)
+        commit_at_once(admin, work.all_events())
         before, begun_at = running.meter.read(admin), time.time()
-        connect.resume(_CONNECTOR)
+        connect.resume(CONNECTOR)
         unbilled = wait_until_billed(admin, work, patience_seconds)
         spent, done = running.meter.since(before, admin), billed(admin, running, work)
     return _measured(
@@ -147,9 +147,9 @@ def ready(running: Running, patience_seconds: float) -> None:
 
     Whoever is woken has begun to listen then. Raises TimeoutError.
     """
-    work = _work(SINGLES, 1)
+    work = new_work(SINGLES, 1)
     with psycopg.connect(running.admin_url, autocommit=True) as admin:
-        _insert_prices(admin, work)
+        insert_prices(admin, work)
         if running.into != EMITTER:
             _insert(running, work, None)
             if wait_until_billed(admin, work, patience_seconds):
@@ -157,7 +157,8 @@ def ready(running: Running, patience_seconds: float) -> None:
     time.sleep((running.poll_seconds or 0.0) / 2)
 
 
-def _work(kind: str, sessions: int) -> Work:
+def new_work(kind: str, sessions: int) -> Work:
+    """Return sessions that no run before had."""
     return Work(f"bench-{uuid.uuid4().hex[:8]}", kind, sessions)
 
 
@@ -169,7 +170,7 @@ def _run(
     patience_seconds: float,
 ) -> Measured:
     with psycopg.connect(running.admin_url, autocommit=True) as admin:
-        _insert_prices(admin, work)
+        insert_prices(admin, work)
         watch = TopicsWatch(running.kafka) if running.kafka else None
         probe = _probe(admin, running) if events_per_second is not None else None
         # What was left of a run before belongs to that one.
@@ -257,8 +258,8 @@ def _probe(admin: psycopg.Connection[Any], running: Running) -> Probe | None:
     """Return a client to look meanwhile; an emitter's listener is inside the application alone."""
     if running.into == EMITTER:
         return None
-    work = _work(SINGLES, _PROBES_MAX)
-    _insert_prices(admin, work)
+    work = new_work(SINGLES, _PROBES_MAX)
+    insert_prices(admin, work)
     return Probe(running, work)
 
 
@@ -281,11 +282,13 @@ def _insert(running: Running, work: Work, events_per_second: float | None) -> In
     return Inserted(**json.loads(finished.stdout))
 
 
-def _insert_prices(admin: psycopg.Connection[Any], work: Work) -> None:
+def insert_prices(admin: psycopg.Connection[Any], work: Work) -> None:
+    """Let the mentors of a run have prices."""
     admin.execute(_PRICES, [work.mentors()])
 
 
-def _copy(admin: psycopg.Connection[Any], work: Work) -> None:
+def commit_at_once(admin: psycopg.Connection[Any], events: Iterable[Written]) -> None:
+    """Insert events in one transaction."""
     with admin.transaction(), admin.cursor().copy(_COPY) as copy:
-        for event in work.all_events():
+        for event in events:
             copy.write_row(("session", event.session_id, event.event_type, event.payload))

@@ -40,9 +40,16 @@ class BenchmarkStack:
 
     def postgres_alone(self) -> None:
         """Stop what a publisher of the report does not have: it costs time also when it idles."""
-        others = [each.name for each in process_statuses(self.layout) if each.name != POSTGRES]
-        supervisor = Supervisor(self.layout, self._credentials.supervisor)
-        supervisor.stop(others, _STOP_SECONDS)
+        self.stop_all_but(POSTGRES)
+
+    def stop_all_but(self, *names: str) -> None:
+        """Stop the other processes."""
+        others = [each.name for each in process_statuses(self.layout) if each.name not in names]
+        self._supervisor.stop(others, _STOP_SECONDS)
+
+    def start(self, name: str) -> None:
+        """Start a process that was stopped."""
+        self._supervisor.start(name)
 
     def address(self, name: str) -> str:
         """Return what `outbox env` says of a name."""
@@ -59,6 +66,10 @@ class BenchmarkStack:
     def processes(self) -> dict[str, psutil.Process]:
         """Return every process that runs, by its name; their supervisor is one of them."""
         return running_processes(self.layout)
+
+    @property
+    def _supervisor(self) -> Supervisor:
+        return Supervisor(self.layout, self._credentials.supervisor)
 
     @property
     def _credentials(self) -> Credentials:

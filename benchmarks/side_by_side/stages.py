@@ -20,7 +20,7 @@ from schemas.records import Payable
 from schemas.topic_settings import alter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import psycopg
     from confluent_kafka import Message
@@ -67,10 +67,20 @@ class TopicsWatch:
         self._positions = KafkaPositions(bootstrap_servers, _READ_SECONDS)
         self._begins = self._ends()
 
+    def appended(self, topic: topics.Topic) -> int:
+        """Return how many records a topic has been given since."""
+        return sum(
+            end - self._begins[key] for key, end in self._ends().items() if key[0] == topic.name
+        )
+
+    def append_times(self, topic: topics.Topic) -> list[float]:
+        """Return when each of them was appended, in seconds since 1970."""
+        return [ms / 1000 for ms in self._first_times(topic).values()]
+
     def stages(self, admin: psycopg.Connection[Any], work: Work) -> Stages:
         """Return how long each stage took for the bills of a run that is over."""
-        sent = self._first_times(topics.EVENTS_SESSION, _event_id)
-        owed = self._first_times(topics.PAYABLES, _ledger_id)
+        sent = self._first_times(topics.EVENTS_SESSION)
+        owed = self._first_times(topics.PAYABLES)
         rows = admin.execute(_COMMITTED, [work.mentors()]).fetchall()
         return Stages(
             Quantiles.of([sent[event] - committed for _, event, committed, _ in rows]),
@@ -78,9 +88,7 @@ class TopicsWatch:
             Quantiles.of([posted - owed[entry] for entry, _, _, posted in rows]),
         )
 
-    def _first_times(
-        self, topic: topics.Topic, identify: Callable[[Message], uuid.UUID | None]
-    ) -> dict[uuid.UUID, int]:
+    def _first_times(self, topic: topics.Topic) -> dict[uuid.UUID, int]:
         ends = self._ends()
         consumer = Consumer(
             {
@@ -101,7 +109,7 @@ class TopicsWatch:
                     raise TimeoutError(f"{topic.name} gives no more records")
                 missing -= len(batch)
                 for message in batch:
-                    identity = identify(message)
+                    identity = _IDENTITIES[topic.name](message)
                     if identity is not None:
                         found.setdefault(identity, message.timestamp()[1])
         finally:
@@ -119,3 +127,9 @@ def _event_id(message: Message) -> uuid.UUID | None:
 def _ledger_id(message: Message) -> uuid.UUID | None:
     said = codec.decode_payable(message.value() or b"")
     return uuid.UUID(said.ledger_id) if isinstance(said, Payable) else None
+
+
+_IDENTITIES: Mapping[str, Callable[[Message], uuid.UUID | None]] = {
+    topics.EVENTS_SESSION.name: _event_id,
+    topics.PAYABLES.name: _ledger_id,
+}

@@ -82,7 +82,9 @@ def test_every_other_section_has_its_table() -> None:
             "startup": {"outbox up": 21.5},
             "scale": [{"workers": 1, "events_per_second": 3_000.0}, {"workers": 2, "note": "x"}],
             "knee": [{"ordered per second": 1_250, "sustained": "no"}],
+            "parts": [{"workers": 1, "connector": 15_000.4}],
             "state": [{"": "median", "full to empty": 0.987}],
+            "storage": {"Kafka": 218},
         }
     )
     assert rows(text, "What the outbox costs the application") == [["event", *["1.5"] * 5]]
@@ -90,6 +92,8 @@ def test_every_other_section_has_its_table() -> None:
     assert rows(text, "Starting") == [["outbox up", "21.5"]]
     assert rows(text, "How many events a second") == [["1,250", "no"]]
     assert rows(text, "With more sessions known") == [["median", "0.987"]]
+    assert rows(text, "What each part does alone") == [["1", "15,000"]]
+    assert rows(text, "What a session takes on disk") == [["Kafka", "218"]]
     assert rows(text, "With more workers") == [["1", "3,000", "-"], ["2", "-", "x"]]
 
 
