@@ -12,7 +12,7 @@ import psycopg
 from benchmarks.side_by_side.latency import count_billed
 from benchmarks.side_by_side.runs import (
     CONNECTOR,
-    commit_at_once,
+    commit_each,
     drain,
     insert_prices,
     new_work,
@@ -80,7 +80,7 @@ def _one_after_the_other(
     ):
         insert_prices(admin, work)
         connect.stop(CONNECTOR)
-        commit_at_once(admin, _of_partitions(work, events, partitions))
+        commit_each(admin, _of_partitions(work, events, partitions))
         connect.resume(CONNECTOR)
         _wait_until(lambda: watch.appended(EVENTS_SESSION) >= events, "the connector")
         for number in range(stack.workers):
