@@ -198,7 +198,7 @@ def _line(measured: Measured) -> str:
 
 
 def _write(result: dict[str, Any], into: Path) -> None:
-    (into / f"{_NAME}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (into / f"{_NAME}.json").write_text(json.dumps(result) + "\n")
     if result.get("runs"):
         draw(result["runs"], into / PICTURE)
     (into / f"{_NAME}.md").write_text(page(result))

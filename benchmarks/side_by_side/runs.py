@@ -131,9 +131,7 @@ def backlog(
         psycopg.connect(running.admin_url, autocommit=True) as admin,
         ConnectClient(stack.address("connect_url")) as connect,
     ):
-        insert_prices(admin, work)
-        connect.stop(CONNECTOR)
-        commit_each(admin, work.all_events())
+        pile_up(admin, connect, work, work.all_events())
         before, begun_at = running.meter.read(admin), time.time()
         connect.resume(CONNECTOR)
         unbilled = wait_until_billed(admin, work, patience_seconds)
@@ -150,6 +148,15 @@ def backlog(
     )
 
 
+def pile_up(
+    admin: psycopg.Connection[Any], connect: ConnectClient, work: Work, events: Iterable[Written]
+) -> None:
+    """Stop the connector and commit events of some work; it goes on when it is resumed."""
+    _insert_prices(admin, work)
+    connect.stop(CONNECTOR)
+    _commit_each(admin, events)
+
+
 def drain(stack: BenchmarkStack, events: int) -> Measured:
     """Put the pipeline through a backlog, on a stack of any number of workers."""
     with PIPELINE.running(stack) as running:
@@ -163,7 +170,7 @@ def ready(running: Running, patience_seconds: float) -> None:
     """
     work = new_work(SINGLES, 1)
     with psycopg.connect(running.admin_url, autocommit=True) as admin:
-        insert_prices(admin, work)
+        _insert_prices(admin, work)
         if running.into != EMITTER:
             _insert(running, work, None)
             if wait_until_billed(admin, work, patience_seconds):
@@ -184,7 +191,7 @@ def _run(
     patience_seconds: float,
 ) -> Measured:
     with psycopg.connect(running.admin_url, autocommit=True) as admin:
-        insert_prices(admin, work)
+        _insert_prices(admin, work)
         watch = TopicsWatch(running.kafka) if running.kafka else None
         probe = _probe(admin, running) if events_per_second is not None else None
         # What was left of a run before belongs to that one.
@@ -273,7 +280,7 @@ def _probe(admin: psycopg.Connection[Any], running: Running) -> Probe | None:
     if running.into == EMITTER:
         return None
     work = new_work(SINGLES, _PROBES_MAX)
-    insert_prices(admin, work)
+    _insert_prices(admin, work)
     return Probe(running, work)
 
 
@@ -296,12 +303,11 @@ def _insert(running: Running, work: Work, events_per_second: float | None) -> In
     return Inserted(**json.loads(finished.stdout))
 
 
-def insert_prices(admin: psycopg.Connection[Any], work: Work) -> None:
-    """Let the mentors of a run have prices."""
+def _insert_prices(admin: psycopg.Connection[Any], work: Work) -> None:
     admin.execute(_PRICES, [work.mentors()])
 
 
-def commit_each(admin: psycopg.Connection[Any], events: Iterable[Written]) -> None:
+def _commit_each(admin: psycopg.Connection[Any], events: Iterable[Written]) -> None:
     """Insert events, each in a transaction of its own, as fast as one session of the server can."""
     admin.execute(_STAGE)
     with admin.cursor().copy(_COPY) as copy:

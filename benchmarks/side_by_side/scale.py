@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from benchmarks.side_by_side.latency import count_billed
-from benchmarks.side_by_side.runs import (
-    CONNECTOR,
-    commit_each,
-    drain,
-    insert_prices,
-    new_work,
-)
+from benchmarks.side_by_side.runs import CONNECTOR, drain, new_work, pile_up
 from benchmarks.side_by_side.stages import TopicsWatch
 from benchmarks.side_by_side.systems import PIPELINE
 from benchmarks.side_by_side.work import SINGLES
@@ -78,9 +72,7 @@ def _one_after_the_other(
         psycopg.connect(running.admin_url, autocommit=True) as admin,
         ConnectClient(stack.address("connect_url")) as connect,
     ):
-        insert_prices(admin, work)
-        connect.stop(CONNECTOR)
-        commit_each(admin, _of_partitions(work, events, partitions))
+        pile_up(admin, connect, work, _of_partitions(work, events, partitions))
         connect.resume(CONNECTOR)
         _wait_until(lambda: watch.appended(EVENTS_SESSION) >= events, "the connector")
         for number in range(stack.workers):

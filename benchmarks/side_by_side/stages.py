@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from benchmarks.side_by_side.work import Work
-    from operations.reconcile.positions import Offsets
 
 _COMMITTED = """
     SELECT entry.id, event.id,
@@ -36,9 +35,24 @@ _COMMITTED = """
     JOIN domain_events AS event ON event.id = entry.source_event_id
     WHERE entry.mentor_id = ANY(%s)
 """
-_WATCHED = (topics.EVENTS_SESSION, topics.PAYABLES)
 _READ_SECONDS = 10.0
 _BATCH = 10_000
+
+
+def _event_id(message: Message) -> uuid.UUID | None:
+    return uuid.UUID(dict(message.headers() or ())["id"].decode())
+
+
+def _ledger_id(message: Message) -> uuid.UUID | None:
+    said = codec.decode_payable(message.value() or b"")
+    return uuid.UUID(said.ledger_id) if isinstance(said, Payable) else None
+
+
+# By topic, what a record is about; None where that does not matter here.
+_WATCHED: Mapping[str, Callable[[Message], uuid.UUID | None]] = {
+    topics.EVENTS_SESSION.name: _event_id,
+    topics.PAYABLES.name: _ledger_id,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ def note_append_times(bootstrap_servers: str) -> None:
     append_time = {"message.timestamp.type": "LogAppendTime"}
     alter(
         AdminClient({"bootstrap.servers": bootstrap_servers}),
-        {topic.name: append_time for topic in _WATCHED},
+        dict.fromkeys(_WATCHED, append_time),
     )
 
 
@@ -65,13 +79,12 @@ class TopicsWatch:
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._positions = KafkaPositions(bootstrap_servers, _READ_SECONDS)
-        self._begins = self._ends()
+        self._begins = self._positions.ends(_WATCHED)
 
     def appended(self, topic: topics.Topic) -> int:
         """Return how many records a topic has been given since."""
-        return sum(
-            end - self._begins[key] for key, end in self._ends().items() if key[0] == topic.name
-        )
+        ends = self._positions.ends([topic.name])
+        return sum(end - self._begins[key] for key, end in ends.items())
 
     def append_times(self, topic: topics.Topic) -> list[float]:
         """Return when each of them was appended, in seconds since 1970."""
@@ -89,7 +102,7 @@ class TopicsWatch:
         )
 
     def _first_times(self, topic: topics.Topic) -> dict[uuid.UUID, int]:
-        ends = self._ends()
+        ends = self._positions.ends([topic.name])
         consumer = Consumer(
             {
                 "bootstrap.servers": self._bootstrap_servers,
@@ -100,36 +113,17 @@ class TopicsWatch:
         )
         found: dict[uuid.UUID, int] = {}
         try:
-            partitions = [key for key in ends if key[0] == topic.name]
-            consumer.assign([TopicPartition(*key, self._begins[key]) for key in partitions])
-            missing = sum(ends[key] - self._begins[key] for key in partitions)
+            consumer.assign([TopicPartition(*key, self._begins[key]) for key in ends])
+            missing = sum(end - self._begins[key] for key, end in ends.items())
             while missing > 0:
                 batch = consumer.consume(min(missing, _BATCH), timeout=_READ_SECONDS)
                 if not batch:
                     raise TimeoutError(f"{topic.name} gives no more records")
                 missing -= len(batch)
                 for message in batch:
-                    identity = _IDENTITIES[topic.name](message)
+                    identity = _WATCHED[topic.name](message)
                     if identity is not None:
                         found.setdefault(identity, message.timestamp()[1])
         finally:
             consumer.close()
         return found
-
-    def _ends(self) -> Offsets:
-        return self._positions.ends(topic.name for topic in _WATCHED)
-
-
-def _event_id(message: Message) -> uuid.UUID | None:
-    return uuid.UUID(dict(message.headers() or ())["id"].decode())
-
-
-def _ledger_id(message: Message) -> uuid.UUID | None:
-    said = codec.decode_payable(message.value() or b"")
-    return uuid.UUID(said.ledger_id) if isinstance(said, Payable) else None
-
-
-_IDENTITIES: Mapping[str, Callable[[Message], uuid.UUID | None]] = {
-    topics.EVENTS_SESSION.name: _event_id,
-    topics.PAYABLES.name: _ledger_id,
-}
