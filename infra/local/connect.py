@@ -76,8 +76,10 @@ def worker_properties(layout: Layout, jars: Path) -> str:
         "offset.flush.interval.ms": 1000,
         # One worker: after a kill its successor waits for the dead member's session only.
         "session.timeout.ms": 6000,
-        "heartbeat.interval.ms": 1000,
+        "heartbeat.interval.ms": 2000,
         "scheduled.rebalance.max.delay.ms": 0,
+        # Of its own topics, which rarely change; a fetch ends with the first record anyway.
+        "fetch.max.wait.ms": 5000,
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 

@@ -56,7 +56,10 @@ def server_properties(layout: Layout) -> str:
         # with the default of 9 s, Kafka was back after 11 s, of which it had worked for 3. With 3,
         # a broker on an overloaded machine was fenced again and again, though it was alive.
         "broker.session.timeout.ms": 6000,
-        "broker.heartbeat.interval.ms": 500,
+        "broker.heartbeat.interval.ms": 1500,
+        # Twice a second by default, an idle controller writes a record from which others would see
+        # that they are not behind. There are no others.
+        "metadata.max.idle.interval.ms": 5000,
         # The default buffer of 128 MiB would be half of the heap.
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
         "num.network.threads": 2,

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from connectors.apply import PAUSED, STOPPED, Overview, Site, overview, start, start_if_failed
+from connectors.apply import PAUSED, STOPPED, Overview, Site, overview, start
+from connectors.client import ConnectorStatus
 from connectors.errors import ConnectorError
 from connectors.plan import RUNNING
 from operations.connector_sites import connector_sites
@@ -61,9 +62,11 @@ class Keeper:
     def _look_at(self, site: Site) -> None:
         name = site.definition.name
         try:
-            if start_if_failed(site) or self._start_if_left_stopped(site):
-                _log.warning("connector_started_again", connector=name)
             seen = overview(site)
+            if self._must_be_started(name, seen.status):
+                start(site)
+                _log.warning("connector_started_again", connector=name)
+                seen = overview(site)
         except ConnectorError as error:
             self._note(name, str(error))
             return
@@ -88,17 +91,13 @@ class Keeper:
         since = self.unread_since.setdefault(name, time.monotonic())
         return time.monotonic() - since > UNREAD_SECONDS
 
-    def _start_if_left_stopped(self, site: Site) -> bool:
-        name = site.definition.name
-        status = site.client.status(name)
+    def _must_be_started(self, name: str, status: ConnectorStatus | None) -> bool:
+        """Whether a connector failed, or is stopped for longer than a verb leaves it so."""
         if status is None or status.state != STOPPED:
             self.stopped_since.pop(name, None)
-            return False
+            return status is not None and bool(status.failures)
         since = self.stopped_since.setdefault(name, time.monotonic())
-        if time.monotonic() - since < STOPPED_SECONDS:
-            return False
-        start(site)
-        return True
+        return time.monotonic() - since >= STOPPED_SECONDS
 
     def _note(self, name: str, fault: str) -> None:
         if self.faults.get(name) != fault:

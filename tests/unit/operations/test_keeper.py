@@ -1,4 +1,4 @@
-"""The connector keeper's eye for a connector that runs and reads nothing."""
+"""What the connector keeper takes for a fault, and which connectors it starts."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from connectors.client import ConnectClient, ConnectorStatus, Task
 from connectors.definition import load_definitions
 from connectors.position import Slot, Source
 from operations.keeper import connectors
-from operations.keeper.connectors import UNREAD_SECONDS, Keeper
+from operations.keeper.connectors import STOPPED_SECONDS, UNREAD_SECONDS, Keeper
 
 NAME = "outbox_events"
 
@@ -23,6 +23,14 @@ def seen(state: str, *, read: bool) -> Overview:
     return Overview("outbox-events", status, Source("outbox_events", "p", slot, None), 1, None)
 
 
+@pytest.fixture(autouse=True)
+def started_at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the keeper started a connector."""
+    moments: list[float] = []
+    monkeypatch.setattr(connectors, "start", lambda _: moments.append(time.monotonic()))
+    return moments
+
+
 @pytest.fixture
 def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Overview, float], dict[str, str]]:
     """Let a keeper look at a connector at a time; its faults after it."""
@@ -31,8 +39,6 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Overview, float], dict[st
     site, looking = Site(client, definition, "postgresql://"), Keeper()
 
     def look(overview: Overview, at_seconds: float) -> dict[str, str]:
-        monkeypatch.setattr(connectors, "start_if_failed", lambda _: False)
-        monkeypatch.setattr(Keeper, "_start_if_left_stopped", lambda *_: False)
         monkeypatch.setattr(connectors, "overview", lambda _: overview)
         monkeypatch.setattr(time, "monotonic", lambda: at_seconds)
         looking._look_at(site)
@@ -56,3 +62,31 @@ def test_a_paused_connector_rightly_reads_nothing(
 ) -> None:
     assert look(seen("PAUSED", read=False), 100.0) == {}
     assert look(seen("PAUSED", read=False), 200.0) == {}
+
+
+def test_a_failed_connector_is_started_at_the_first_look(
+    look: Callable[[Overview, float], dict[str, str]], started_at: list[float]
+) -> None:
+    look(seen("FAILED", read=False), 100.0)
+    assert started_at == [100.0]
+
+
+def test_a_stopped_connector_is_started_once_it_is_so_for_longer_than_a_verb_takes(
+    look: Callable[[Overview, float], dict[str, str]], started_at: list[float]
+) -> None:
+    look(seen("STOPPED", read=False), 100.0)
+    look(seen("RUNNING", read=True), 101.0)
+    look(seen("STOPPED", read=False), 102.0)
+    look(seen("STOPPED", read=False), 101.9 + STOPPED_SECONDS)
+    assert started_at == [], "the time counts anew after it ran"
+    look(seen("STOPPED", read=False), 102.0 + STOPPED_SECONDS)
+    assert started_at == [102.0 + STOPPED_SECONDS]
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "UNASSIGNED", "RESTARTING"])
+def test_a_connector_in_any_other_state_is_not_started(
+    look: Callable[[Overview, float], dict[str, str]], started_at: list[float], state: str
+) -> None:
+    look(seen(state, read=False), 100.0)
+    look(seen(state, read=False), 100.0 + 2 * STOPPED_SECONDS)
+    assert started_at == []
