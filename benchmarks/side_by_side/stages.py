@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from benchmarks.side_by_side.quantiles import Quantiles
+from operations.output import SILENT
 from operations.reconcile.positions import KafkaPositions
 from schemas import codec, topics
 from schemas.records import Payable
@@ -109,7 +110,8 @@ class TopicsWatch:
                 "group.id": "benchmark",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
-            }
+            },
+            logger=SILENT,
         )
         found: dict[uuid.UUID, int] = {}
         try:
