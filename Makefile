@@ -103,8 +103,11 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "$(PYTHON) has no venv module: install it (Debian: python3-venv)." >&2; exit 1; }
 	@echo "Installing the packages of requirements-dev.lock into $(VENV)"
-	@$(RUN)/python -m pip install --require-hashes --requirement requirements-dev.lock \
+	@# The lock names every package: pip is to resolve nothing. Where it may, it takes the newest
+	@# release for a requirement with an extra (coverage[toml]) and refuses it for want of a hash.
+	@$(RUN)/python -m pip install --require-hashes --no-deps --requirement requirements-dev.lock \
 		| awk -v total="$$(grep -c '^[a-z].*==' requirements-dev.lock)" \
 			'/^Collecting/ { if (++count % 20 == 0) print "  " count " of about " total }'
 	@$(RUN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@$(RUN)/python -m pip check
 	@touch $@
