@@ -12,6 +12,7 @@ from infra.local.supervision import UNREACHABLE, Supervised, Supervisor
 from infra.local.sweep import running_processes
 
 STOPPED = "stopped"
+STARTING = "starting"
 RUNNING = "running"
 UNSUPERVISED = "unsupervised"
 DEFAULT_WORKERS = 1
@@ -22,9 +23,10 @@ class ProcessStatus:
     """One process. ``pid`` is the real process's, None while there is none.
 
     ``state`` is supervisord's word in lower case (running, starting, backoff, stopped, …), or
-    `unsupervised` for a process that runs although supervisord is gone. ``healthy`` says whether
-    it does its work: it was asked just now. ``complaints`` is what it says is wrong with the
-    system, also where that is no reason to call the process itself ill.
+    `unsupervised` for a process that runs although supervisord is gone. What does its work is
+    `running` at once; supervisord says so when it next looks, a second or two after the start.
+    ``healthy`` says whether it does its work: it was asked just now. ``complaints`` is what it says
+    is wrong with the system, also where that is no reason to call the process itself ill.
     """
 
     name: str
@@ -74,6 +76,8 @@ def process_statuses(layout: Layout) -> list[ProcessStatus]:
         else:
             pid, state = None, STOPPED
         healthy = pid is not None and is_healthy(endpoint, admin_url)
+        if healthy and state == STARTING:
+            state = RUNNING
         told = () if pid is None else complaints(endpoint)
         return replace(_status(layout, endpoint, pid, state, healthy=healthy), complaints=told)
 

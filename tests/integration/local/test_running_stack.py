@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from infra.local.credentials import load_credentials
+from infra.local.health import page_is_good
 from infra.local.sweep import running_processes
 from tests.running_stack import RunningStack
 
@@ -192,6 +193,21 @@ def test_what_is_killed_comes_back_as_another_process(stack: RunningStack, name:
         assert time.monotonic() < deadline, now
         time.sleep(0.2)
     wait_until_whole(stack)
+
+
+def test_a_process_is_running_as_soon_as_it_does_its_work(stack: RunningStack) -> None:
+    """supervisord has another word for it until it looks again after a second or two."""
+    wait_until_whole(stack)
+    before = stack.processes()["scheduler"]
+    killed = psutil.Process(before.pid)
+    killed.kill()
+    killed.wait(timeout=BACK_SECONDS)
+    deadline = time.monotonic() + BACK_SECONDS
+    # Its page only: supervisord looks when it is asked, too.
+    while not page_is_good(str(before.health_url)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert stack.processes()["scheduler"].state == "running"
 
 
 def test_status_says_what_is_down_and_exits_with_1(stack: RunningStack) -> None:
