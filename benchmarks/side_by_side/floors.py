@@ -62,6 +62,7 @@ def kafka_round_trip(bootstrap_servers: str) -> Quantiles:
 
         return _timed(trip)
     finally:
+        producer.flush(_REQUEST_SECONDS)
         consumer.close()
         for deleted in admin.delete_topics([topic]).values():
             deleted.result(_REQUEST_SECONDS)
