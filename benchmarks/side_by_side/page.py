@@ -65,7 +65,11 @@ Events a second of a backlog that lies in so many partitions: the connector brin
 the workers decide, then the ledger writer posts. The other parts have nothing to do meanwhile.
 """
 _STATE = """\
-Events a second of a backlog, on a stack that knows no session and on one that knows many, in turn.
+Events a second of a backlog, on a stack that knows no session and on one that knows many, in turn;
+both were started anew and drained one backlog before. What is drained stays on either.
+"""
+_STATE_STEADY = """\
+Singles at a steady rate on the same two, afterwards.
 """
 _STORAGE = """\
 In bytes, of the full stack: a session with one event and one bill. They came as backlogs, and Kafka
@@ -92,6 +96,10 @@ def page(result: Mapping[str, Any]) -> str:
         "With more workers": (_SCALE, _plain(result.get("scale", ()))),
         "What each part does alone": (_PARTS, _plain(result.get("parts", ()))),
         "With more sessions known": (_STATE, _plain(result.get("state", ()))),
+        "With more sessions known, at a steady rate": (
+            _STATE_STEADY,
+            _plain(result.get("state_steady", ())),
+        ),
         "What a session takes on disk": (_STORAGE, _plain(_named(result.get("storage", {})))),
     }
     sections = [

@@ -38,6 +38,11 @@ class BenchmarkStack:
         """Run all of it, as `outbox up` does."""
         bring_up(self.layout, workers=self.workers, report=say)
 
+    def restart(self) -> None:
+        """Stop all of it and run it again, on the data that is there."""
+        take_down(self.layout)
+        self.everything()
+
     def postgres_alone(self) -> None:
         """Stop what a publisher of the report does not have: it costs time also when it idles."""
         self.stop_all_but(POSTGRES)

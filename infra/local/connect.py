@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from infra.local.files import write_private
-from infra.local.java import log_options
+from infra.local.java import COMPILERS_WAIT, log_options
 from infra.local.java_cache import cached_command
 from infra.local.layout import HOST, Layout
 from infra.local.programs import CONNECT, JavaProgram, Program
@@ -20,7 +20,7 @@ LOG_LEVELS = {
 CONNECT_JAVA = JavaProgram(
     name=CONNECT,
     main_class="org.apache.kafka.connect.cli.ConnectDistributed",
-    options=(*HEAP, *log_options(LOG_LEVELS)),
+    options=(*HEAP, *COMPILERS_WAIT, *log_options(LOG_LEVELS)),
 )
 
 

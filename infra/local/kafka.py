@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.local.errors import ProcessFailedError
 from infra.local.files import captured_output, write_private
-from infra.local.java import java_command, log_options
+from infra.local.java import COMPILERS_WAIT, java_command, log_options
 from infra.local.java_cache import cached_command
 from infra.local.layout import HOST, Layout
 from infra.local.programs import KAFKA, JavaProgram, Program
@@ -15,7 +15,7 @@ FORMAT_SECONDS = 60
 KAFKA_JAVA = JavaProgram(
     name=KAFKA,
     main_class="kafka.Kafka",
-    options=(*HEAP, *log_options({"kafka.server.KafkaRaftServer": "info"})),
+    options=(*HEAP, *COMPILERS_WAIT, *log_options({"kafka.server.KafkaRaftServer": "info"})),
 )
 
 

@@ -84,7 +84,8 @@ def reconciling_day(settings: SchedulerSettings, examine: Examine = _examine) ->
         run=run,
         every_seconds=settings.scheduler_reconcile_seconds,
         limit_seconds=settings.scheduler_daily_limit_seconds,
-        first_seconds=settings.scheduler_first_seconds,
+        # Between two runs of the minute's: both at once would leave the bills no processor.
+        first_seconds=settings.scheduler_first_seconds + settings.scheduler_reconcile_seconds / 2,
         retry_seconds=settings.scheduler_reconcile_seconds,
         share_max=settings.scheduler_share_max,
     )

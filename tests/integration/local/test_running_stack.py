@@ -7,6 +7,7 @@ import signal
 import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -208,6 +209,22 @@ def test_a_process_is_running_as_soon_as_it_does_its_work(stack: RunningStack) -
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert stack.processes()["scheduler"].state == "running"
+
+
+@pytest.mark.parametrize(
+    ("name", "working"), [("kafka", "data-plane-kafk"), ("connect", "task-thread-out")]
+)
+def test_java_compiles_only_with_what_its_working_threads_leave(
+    stack: RunningStack, name: str, working: str
+) -> None:
+    wait_until_whole(stack)
+    pid = stack.processes()[name].pid
+    niceness = {
+        (task / "comm").read_text().strip(): psutil.Process(int(task.name)).nice()
+        for task in Path(f"/proc/{pid}/task").iterdir()
+    }
+    assert (niceness["C1 CompilerThre"], niceness["C2 CompilerThre"]) == (10, 10)
+    assert niceness[working] == 0
 
 
 def test_status_says_what_is_down_and_exits_with_1(stack: RunningStack) -> None:

@@ -84,6 +84,7 @@ def test_every_other_section_has_its_table() -> None:
             "knee": [{"ordered per second": 1_250, "sustained": "no"}],
             "parts": [{"workers": 1, "connector": 15_000.4}],
             "state": [{"": "median", "full to empty": 0.987}],
+            "state_steady": [{"": "full", "p99 ms": 41.84}],
             "storage": {"Kafka": 218},
         }
     )
@@ -92,6 +93,7 @@ def test_every_other_section_has_its_table() -> None:
     assert rows(text, "Starting") == [["outbox up", "21.5"]]
     assert rows(text, "How many events a second") == [["1,250", "no"]]
     assert rows(text, "With more sessions known") == [["median", "0.987"]]
+    assert rows(text, "With more sessions known, at a steady rate") == [["full", "41.8"]]
     assert rows(text, "What each part does alone") == [["1", "15,000"]]
     assert rows(text, "What a session takes on disk") == [["Kafka", "218"]]
     assert rows(text, "With more workers") == [["1", "3,000", "-"], ["2", "-", "x"]]
