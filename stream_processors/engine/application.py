@@ -14,8 +14,10 @@ from stream_processors.engine.messages import InboundRecord
 from stream_processors.engine.streams import BatchStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from faust.types import TP
 
     from stream_processors.engine.processing import Processor
 
@@ -45,6 +47,23 @@ class _ConsumerThread(AIOKafkaConsumerThread):
         # aiokafka has no place to say which Fetcher to make; this one differs in one property.
         self._ensure_consumer()._fetcher.__class__ = _Fetcher  # noqa: SLF001
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed, and to the beginning where nothing is.
+
+        Faust drops what it fetched while a rebalance was under way, and calls this to be given it
+        again. aiokafka leaves a partition without a commit where it is: behind what was dropped.
+        """
+        committed: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
+        return committed
+
+    async def _seek_to_committed(self) -> Mapping[Any, int]:
+        consumer = self._ensure_consumer()
+        committed: Mapping[Any, int] = await consumer.seek_to_committed()
+        never_read = {partition for partition, offset in committed.items() if not offset}
+        if still_assigned := never_read & consumer.assignment():
+            await consumer.seek_to_beginning(*still_assigned)
+        return committed
+
 
 class _Consumer(Consumer):
     def _new_consumer_thread(self) -> _ConsumerThread:
@@ -69,7 +88,9 @@ class _Consumer(Consumer):
                 self._read_offset[partition] = message.offset
                 if last is not None and message.offset > last + 1:
                     # Commits stop at a gap that is not known; transaction markers make some.
-                    await self._add_gap(partition, last + 1, message.offset)
+                    # Without the message, as Faust has it: one that is in the gap and acknowledged,
+                    # too, ends a commit there.
+                    await self._add_gap(partition, last + 1, message.offset - 1)
                 await callback(message)
                 handed_over += 1
                 if handed_over % _YIELD_EVERY_RECORDS == 0:

@@ -22,6 +22,10 @@ MEND = (
 )
 
 
+class RecordsPassedOver(Exception):  # noqa: N818 - a state of this process, not of the system
+    """Records that Kafka holds were not handed to this process; a new one is handed them."""
+
+
 class PositionLost(Exception):  # noqa: N818 - a state of the system that a person must see
     """A position in a topic no longer means what it meant; going on would lose facts."""
 
@@ -103,8 +107,11 @@ class Changelog:
                     return Genesis.of(value)
         return None
 
-    def check_source(self, partition: int) -> None:
-        """Check that the source topic still holds what is not processed; see PositionLost."""
+    def check_source(self, partition: int) -> int:
+        """Return up to which offset the source topic was processed.
+
+        Raises PositionLost where it no longer holds what was not.
+        """
         self._require_topics()
         source = TopicPartition(self.source_topic, partition)
         committed = self._consumer.committed([source], timeout=_TIMEOUT_SECONDS)[0].offset
@@ -123,6 +130,7 @@ class Changelog:
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
                 f"its changelog {self.topic}[{partition}] is empty: the state is lost. {MEND}"
             )
+        return processed
 
     def check_begun_for_source(self, partition: int, genesis: Genesis) -> None:
         """Check that the facts are all there, and of the topic that is there now; see PositionLost.
@@ -143,11 +151,12 @@ class Changelog:
                 f"the old one is lost. {MEND}"
             )
 
-    def check_skipped(self, partition: int, expected: int) -> None:
-        """Check that the offset `expected` next was skipped by Kafka itself.
+    def check_skipped(self, partition: int, expected: int, found: int) -> None:
+        """Check that Kafka itself has nothing between the offset `expected` next and that `found`.
 
-        Transaction markers and compaction leave gaps, a retried fetch gives offsets again; raises
-        PositionLost for records that were removed, and for a topic that was made anew.
+        Transaction markers and compaction leave gaps, a retried fetch gives offsets again. Raises
+        PositionLost for records that were removed, and for a topic that was made anew;
+        RecordsPassedOver for those that are there.
         """
         source = TopicPartition(self.source_topic, partition)
         low, end = self._consumer.get_watermark_offsets(source, timeout=_TIMEOUT_SECONDS)
@@ -157,6 +166,32 @@ class Changelog:
                 f"topic now holds {low} to {end}: events between were removed unread, or the "
                 f"topic was made anew. {MEND}"
             )
+        first = self._first_record(source.partition, expected) if expected < found else None
+        if first is not None and first < found:
+            raise RecordsPassedOver(
+                f"{self.source_topic}[{partition}]: the record at offset {found} came next, but "
+                f"there is one at {first} that never came. Nothing was acknowledged: the process "
+                "ends, and reads both when it starts anew."
+            )
+
+    def _first_record(self, partition: int, offset: int) -> int | None:
+        """Return the offset of the source's first record from `offset` on, None without one."""
+        self._consumer.assign([TopicPartition(self.source_topic, partition, offset)])
+        try:
+            message = self._consumer.poll(_TIMEOUT_SECONDS)
+            if message is None:
+                raise TimeoutError(
+                    f"{self.source_topic}: nothing came in {_TIMEOUT_SECONDS} s from {offset} on"
+                )
+            error = message.error()
+            if error is not None and error.code() == Error._PARTITION_EOF:  # noqa: SLF001
+                return None
+            if error is not None:
+                raise KafkaException(error)
+            found: int = message.offset()
+            return found
+        finally:
+            self._consumer.unassign()
 
     def close(self) -> None:
         """Give up the connection until it is needed again, which is seldom.

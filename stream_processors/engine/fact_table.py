@@ -13,6 +13,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
 from stream_processors.engine.changelog import MEND, PositionLost
@@ -27,10 +28,16 @@ if TYPE_CHECKING:
 
     from stream_processors.engine.changelog import Changelog
 
+_log = structlog.get_logger(__name__)
+
 _MEBIBYTE = 1024 * 1024
 # As with GENESIS_KEY: no fact's key begins with NUL.
 _POSITION_KEY = b"\0position"
 _CHANGELOG_KEY = b"\0changelog"
+
+
+class LocalCopyUnreadable(Exception):  # noqa: N818 - a state of a disk
+    """RocksDB cannot read what it has written."""
 
 
 class FactPartition:
@@ -68,10 +75,20 @@ class FactPartition:
         return _matching(self._database.iter(), prefix)
 
     def rows_of(self, subject: bytes) -> dict[bytes, bytes]:
-        """Return the rows of one subject, which are few."""
+        """Return the rows of one subject, which are few.
+
+        A copy that cannot be read is made anew: the changelog is the truth.
+        """
         if self._cursor is None:
             self._cursor = self._database.iter()
-        return dict(_matching(self._cursor, subject))
+        try:
+            return dict(_matching(self._cursor, subject))
+        except LocalCopyUnreadable as error:
+            _log.warning("local_copy_made_anew", directory=str(self._directory), error=str(error))
+        # Not while there is an error: it holds the cursor, and that the lock of the copy.
+        self._drop()
+        self.catch_up()
+        return self.rows_of(subject)
 
     def store(self, rows: Sequence[tuple[bytes, bytes]], offsets: Sequence[int]) -> bool:
         """Copy rows that were delivered to the changelog at `offsets`.
@@ -194,9 +211,12 @@ class FactTable:
         self.changelog.check_begun_for_source(number, genesis)
         return None
 
-    def check_skipped(self, number: int, expected: int) -> None:
-        """Check that Kafka skipped the offset `expected` next by itself; raises PositionLost."""
-        self.changelog.check_skipped(number, expected)
+    def check_skipped(self, number: int, expected: int, found: int) -> None:
+        """Check that Kafka has nothing between the offsets `expected` next and `found`.
+
+        Raises as `Changelog.check_skipped`.
+        """
+        self.changelog.check_skipped(number, expected, found)
         genesis = self._open[number].genesis
         if genesis is not None:
             self.changelog.check_begun_for_source(number, genesis)
@@ -207,6 +227,7 @@ class FactTable:
 
 
 def _matching(cursor: RdictIter, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the rows from `prefix` on that begin with it; raises LocalCopyUnreadable."""
     cursor.seek(prefix)
     while cursor.valid():
         key = cursor.key()
@@ -214,6 +235,11 @@ def _matching(cursor: RdictIter, prefix: bytes) -> Iterator[tuple[bytes, bytes]]
             return
         yield key, cursor.value()
         cursor.next()
+    # The end of the rows, or of those that can be read: a damaged block ends an iteration, too.
+    try:
+        cursor.status()
+    except Exception as error:
+        raise LocalCopyUnreadable(str(error)) from error
 
 
 def _options() -> Options:

@@ -134,20 +134,20 @@ class Processor:
         return list(first.values())
 
     def _check_none_removed_before(self, first: InboundRecord) -> None:
-        """Check that nothing was removed unread since the assignment.
+        """Check that nothing was removed unread, or passed over, since the assignment.
 
         Its position was in order then. While the partition was idle and this process paused,
         records can have come and gone: a consumer whose position is gone goes on at the topic's
         new beginning, without a word. What was committed tells, since nothing was processed yet.
         """
-        self._table.changelog.check_source(first.partition)
-        self._table.check_skipped(first.partition, first.offset)
+        processed = self._table.changelog.check_source(first.partition)
+        self._table.check_skipped(first.partition, min(processed, first.offset), first.offset)
 
     def _check_none_removed(self, records: Sequence[InboundRecord]) -> None:
         for record in records:
             expected = self._expected.get(record.partition, record.offset)
             if record.offset != expected:
-                self._table.check_skipped(record.partition, expected)
+                self._table.check_skipped(record.partition, expected, record.offset)
             self._expected[record.partition] = record.offset + 1
 
     async def _attempt(self, records: Sequence[InboundRecord]) -> bool:

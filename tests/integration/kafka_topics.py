@@ -102,6 +102,11 @@ class Topics:
         admin = self._admin()
         [creation] = admin.create_topics([new], operation_timeout=20).values()
         creation.result(20)
+        # A broker tells of it a moment later.
+        deadline = time.monotonic() + 20
+        while topic not in admin.list_topics(timeout=10).topics:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
     def _admin(self) -> AdminClient:
         return AdminClient(self.settings)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream_processors.engine.changelog import Changelog, PositionLost
+from stream_processors.engine.changelog import Changelog, PositionLost, RecordsPassedOver
 from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from tests.integration.kafka_topics import Topics
 from tests.running_stack import RunningStack
@@ -225,7 +225,20 @@ def test_offsets_skipped_by_kafka_itself_are_in_order(
     topics.produce_in_a_transaction(source, b"1")
     topics.produce(source, b"2")
 
-    changelog.check_skipped(0, 1)
+    changelog.check_skipped(0, 1, 2)
+    changelog.check_skipped(0, 3, 9)
+
+
+def test_records_that_are_there_and_never_came_are_told(
+    changelog: Changelog, topics: Topics, source: str
+) -> None:
+    topics.produce(source, b"0")
+    topics.produce_in_a_transaction(source, b"1")
+    topics.produce(source, b"3", b"4")
+
+    changelog.check_skipped(0, 2, 3)
+    with pytest.raises(RecordsPassedOver, match="at offset 4 came next, but there is one at 3"):
+        changelog.check_skipped(0, 2, 4)
 
 
 def test_records_removed_before_they_were_read_are_told(
@@ -234,9 +247,9 @@ def test_records_removed_before_they_were_read_are_told(
     topics.produce(source, b"1", b"2", b"3")
     topics.truncate(source, before=2)
 
-    changelog.check_skipped(0, 2)
+    changelog.check_skipped(0, 2, 2)
     with pytest.raises(PositionLost, match="read up to offset 1, but the topic now holds 2 to 3"):
-        changelog.check_skipped(0, 1)
+        changelog.check_skipped(0, 1, 2)
 
 
 def test_a_source_that_was_made_anew_while_it_was_read_is_told(
@@ -246,7 +259,7 @@ def test_a_source_that_was_made_anew_while_it_was_read_is_told(
     topics.produce(source, b"1")
 
     with pytest.raises(PositionLost, match="read up to offset 9, but the topic now holds 0 to 1"):
-        changelog.check_skipped(0, 9)
+        changelog.check_skipped(0, 9, 0)
 
 
 def test_a_changelog_is_read_again_long_after_librdkafka_gave_up_its_idle_connection(

@@ -54,6 +54,25 @@ def test_a_restarted_worker_has_its_facts_and_reads_nothing_twice(start: Start) 
     assert worker.table.partition(0).catch_up() == 0
 
 
+def test_facts_whose_local_copy_is_damaged_are_read_from_the_changelog_again(
+    start: Start, tmp_path: Path
+) -> None:
+    """RocksDB ends an iteration at a block that it cannot read as at the end of all rows."""
+    keys = [f"s{number:05}\0a" for number in range(5_000)]
+    start("a").add(*keys)
+    start("a").close()
+    files = sorted(tmp_path.rglob("*.sst"), key=lambda file: file.stat().st_size)
+    damaged = bytearray(files[-1].read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    files[-1].write_bytes(damaged)
+
+    partition = start("a").table.partition(0)
+    found = {key: dict(partition.rows_of(key.encode()[:-1])) for key in keys}
+
+    assert found == {key: {key.encode(): b"fact"} for key in keys}
+    assert partition.catch_up() == 0
+
+
 def test_a_new_changelog_begins_with_a_genesis_once(start: Start, topics: Topics) -> None:
     worker = start("a")
     worker.recover()

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,26 @@ def _wait_for_commit(topics: Topics, group: str, topic: str) -> int:
     return topics.committed(group, topic)
 
 
+@asynccontextmanager
+async def _started_thread(topics: Topics, directory: Path) -> AsyncIterator[Any]:
+    """Give the engine's consumer thread, with the very consumer that Faust starts."""
+    application = make_application(
+        application_id=topics.unique("traps"),
+        bootstrap_servers=topics.bootstrap_servers,
+        worker_name="worker-1",
+        directory=directory,
+    )
+    ignored: dict[str, Any] = dict.fromkeys(("on_partitions_revoked", "on_partitions_assigned"))
+    consumer = application.transport.create_consumer(callback=print, **ignored)
+    thread = consumer._new_consumer_thread()
+    thread._thread_loop = asyncio.get_running_loop()
+    await thread.on_start()
+    try:
+        yield thread
+    finally:
+        await thread._consumer.stop()
+
+
 def test_an_exception_in_an_agent_acknowledges_the_event(topics: Topics, tmp_path: Path) -> None:
     """Hence Processor ends the process on any error, before Faust sees it."""
     group, topic = topics.unique("group"), topics.make("source")
@@ -121,31 +141,43 @@ def test_a_batch_that_is_cancelled_is_acknowledged(topics: Topics, tmp_path: Pat
 def test_a_fetch_waits_shortly_while_records_wait_to_be_processed_and_else_for_long(
     topics: Topics, tmp_path: Path
 ) -> None:
-    """Hence the engine's own consumer thread: Faust says 1,500 ms, which holds up busy partitions.
-
-    Ours is asked in its place, at the very consumer that Faust starts.
-    """
-    application = make_application(
-        application_id="traps",
-        bootstrap_servers=topics.bootstrap_servers,
-        worker_name="worker-1",
-        directory=tmp_path,
-    )
-    ignored: dict[str, Any] = dict.fromkeys(("on_partitions_revoked", "on_partitions_assigned"))
-    consumer = application.transport.create_consumer(callback=print, **ignored)
+    """Hence the engine's own fetcher: Faust says 1,500 ms, which holds up busy partitions."""
 
     async def waits() -> tuple[int, int, int]:
-        thread = consumer._new_consumer_thread()
-        thread._thread_loop = asyncio.get_running_loop()
-        await thread.on_start()
-        try:
+        async with _started_thread(topics, tmp_path) as thread:
             fetcher = thread._consumer._fetcher
             with_none_waiting = fetcher._fetch_max_wait_ms
             fetcher._records[TopicPartition("events.session", 0)] = object()
             with_some_waiting = fetcher._fetch_max_wait_ms
             fetcher._records.clear()
             return thread._consumer._fetch_max_wait_ms, with_none_waiting, with_some_waiting
-        finally:
-            await thread._consumer.stop()
 
     assert asyncio.run(waits()) == (1500, 500, 20)
+
+
+def test_what_was_fetched_without_a_commit_is_fetched_again_after_a_seek_to_what_is_committed(
+    topics: Topics, tmp_path: Path
+) -> None:
+    """Hence the engine's own seek: aiokafka leaves a partition without a commit where it is.
+
+    Faust drops what it fetches while a rebalance is under way, and relies on being given it again.
+    """
+    read, never_read = (TopicPartition(topics.make(name), 0) for name in ("read", "never-read"))
+    for partition in (read, never_read):
+        topics.produce(partition.topic, b"0", b"1", b"2")
+
+    async def positions() -> list[tuple[int, int]]:
+        async with _started_thread(topics, tmp_path) as thread:
+            consumer = thread._consumer
+            topics.commit(thread.consumer.app.conf.id, read.topic, 1)
+            consumer.assign([read, never_read])
+
+            async def after(seek: Any) -> tuple[int, int]:
+                while [await consumer.position(each) for each in (read, never_read)] != [3, 3]:
+                    await consumer.getmany(timeout_ms=1000)
+                await seek()
+                return await consumer.position(read), await consumer.position(never_read)
+
+            return [await after(consumer.seek_to_committed), await after(thread._seek_to_committed)]
+
+    assert asyncio.run(positions()) == [(1, 3), (1, 0)]

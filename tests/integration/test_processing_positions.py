@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_processors.engine import processing
-from stream_processors.engine.changelog import PositionLost
+from stream_processors.engine.changelog import PositionLost, RecordsPassedOver
 from stream_processors.engine.deaths import DeathJournal
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.engine.outbound import Outbound
@@ -55,10 +55,15 @@ def read(worker: Worker, processor: Processor, *offsets: int) -> None:
     asyncio.run(processor.process(records))
 
 
-def dies(worker: Worker, processor: Processor, offset: int) -> str:
+def dies(
+    worker: Worker,
+    processor: Processor,
+    offset: int,
+    of: type[Exception] = PositionLost,
+) -> str:
     with pytest.raises(Ended) as ended:
         read(worker, processor, offset)
-    assert isinstance(ended.value.__cause__, PositionLost)
+    assert isinstance(ended.value.__cause__, of)
     return str(ended.value.__cause__)
 
 
@@ -96,6 +101,18 @@ def test_a_source_made_anew_before_the_first_record_ends_the_process(
     topics.produce(source, b"0")
 
     assert "deleted and made anew" in dies(worker, processor, 0)
+
+
+def test_records_that_the_consumer_passed_over_end_the_process_before_they_are_committed(
+    worker: Worker, processor: Processor, topics: Topics
+) -> None:
+    """As Faust did with what came to a partition without a commit during a rebalance."""
+    asyncio.run(processor.assigned([0]))
+    topics.produce(worker.log.source_topic, b"0", b"1", b"2")
+
+    said = dies(worker, processor, 2, of=RecordsPassedOver)
+    assert "at offset 2 came next, but there is one at 0 that never came" in said
+    assert worker.known() == []
 
 
 def test_first_records_that_follow_what_was_committed_are_processed(

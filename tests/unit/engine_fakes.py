@@ -66,25 +66,27 @@ class ScriptedTable:
 
     name: str = "facts"
     recovered: list[int] = field(default_factory=list)
-    skipped: list[tuple[int, int]] = field(default_factory=list)
+    skipped: list[tuple[int, int, int]] = field(default_factory=list)
     checked: list[int] = field(default_factory=list)
     partitions: dict[int, ScriptedPartition] = field(default_factory=dict)
     fault: Exception | None = None
     skip_fault: Exception | None = None
     source_fault: Exception | None = None
     is_new: bool = False
+    processed: int = 0
 
     @property
     def changelog(self) -> "ScriptedTable":
         return self
 
-    def check_source(self, partition: int) -> None:
+    def check_source(self, partition: int) -> int:
         self.checked.append(partition)
         if self.source_fault is not None:
             raise self.source_fault
+        return self.processed
 
-    def check_skipped(self, partition: int, expected: int) -> None:
-        self.skipped.append((partition, expected))
+    def check_skipped(self, partition: int, expected: int, found: int) -> None:
+        self.skipped.append((partition, expected, found))
         if self.skip_fault is not None:
             raise self.skip_fault
 

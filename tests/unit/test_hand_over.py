@@ -69,3 +69,18 @@ def test_what_was_handed_over_already_is_not_again(tmp_path: Path) -> None:
         return handing.handed
 
     assert asyncio.run(scenario()) == [7, 8, 9, 9, 10]
+
+
+def test_what_lies_between_gaps_is_committed_at_once(tmp_path: Path) -> None:
+    """As between the markers of transactions: with Faust's gaps, a commit got over one of them."""
+
+    async def scenario() -> int:
+        handing = Handing(tmp_path, [1, 3, 6, 7])
+        handing.gate.set()
+        await handing.consumer._drain_messages(handing.fetcher)
+        handing.consumer._committed_offset[PARTITION] = 1
+        handing.consumer._acked[PARTITION].extend(handing.handed)
+        offset: int = handing.consumer._new_offset(PARTITION)
+        return offset
+
+    assert asyncio.run(scenario()) == 8

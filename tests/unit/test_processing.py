@@ -240,7 +240,7 @@ def test_a_gap_in_the_offsets_is_looked_into(engine: Engine) -> None:
     engine.table.skipped.clear()
     _process(engine, record(8), record(1, partition=1))
 
-    assert engine.table.skipped == [(0, 6)]
+    assert engine.table.skipped == [(0, 6, 8)]
 
 
 def test_an_offset_that_falls_back_is_looked_into(engine: Engine) -> None:
@@ -249,7 +249,7 @@ def test_an_offset_that_falls_back_is_looked_into(engine: Engine) -> None:
     engine.table.skipped.clear()
     _process(engine, record(0), record(1))
 
-    assert engine.table.skipped == [(0, 7)]
+    assert engine.table.skipped == [(0, 7, 0)]
 
 
 def test_records_removed_unread_end_the_process(engine: Engine) -> None:
@@ -285,4 +285,11 @@ def test_after_a_rebalance_the_positions_are_checked_anew_at_the_first_offset(
     _process(engine, record(50))
 
     assert engine.table.checked == [0, 1, 0]
-    assert engine.table.skipped == [(0, 5), (1, 0), (0, 50)], "no offset of before is expected"
+    assert engine.table.skipped == [(0, 0, 5), (1, 0, 0), (0, 0, 50)], "nothing of before"
+
+
+def test_the_first_record_must_follow_what_was_processed_or_be_of_it(engine: Engine) -> None:
+    engine.table.processed = 7
+    _process(engine, record(9), record(3, partition=1))
+
+    assert sorted(engine.table.skipped) == [(0, 7, 9), (1, 3, 3)]
