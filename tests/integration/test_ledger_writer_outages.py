@@ -1,5 +1,6 @@
 """A whole outage is waited out and is no exception; a record that takes too long is one."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -47,6 +48,26 @@ def _in_background(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
+
+
+def test_a_link_that_goes_nowhere_is_noticed_within_20_s(url: str) -> None:
+    """No link of one machine can be made to go nowhere: so the kernel is asked what it will do."""
+
+    def limits(connection: psycopg.Connection) -> tuple[int, int]:
+        with socket.socket(fileno=os.dup(connection.fileno())) as link:
+            asked = [
+                link.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            ]
+            unanswered_ms = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        idle_seconds, interval_seconds, count = asked
+        return idle_seconds + interval_seconds * count, unanswered_ms
+
+    database = Database(url, "test", threading.Event())
+    try:
+        assert database.run(limits) == (20, 20_000)
+    finally:
+        database.close()
 
 
 def test_a_connection_that_was_terminated_is_made_again(

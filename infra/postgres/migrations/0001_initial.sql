@@ -346,8 +346,9 @@ $$;
 -- every query still finds them.
 CREATE FUNCTION create_partition(parent text, day date) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
-    -- It waits for whoever reads the default partition, and readers queue up behind it meanwhile.
-    SET lock_timeout = '5s'
+    -- It waits for whoever reads or writes the table, and all others queue up behind it meanwhile: the
+    -- application's inserts, too. Made days ahead, it may as well be made an hour later.
+    SET lock_timeout = '200ms'
     AS $$
 DECLARE
     partition text := parent || '_' || to_char(day, 'YYYYMMDD');
