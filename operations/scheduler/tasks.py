@@ -35,6 +35,10 @@ _ALARMING = (
 _FOR_A_PERSON = ("failed",)
 
 
+class NoVerdictError(Exception):
+    """A stage was behind, so that nothing found says that all is well."""
+
+
 def _examine(since: datetime | None, turn: Turn) -> Examination:
     from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
     from operations.settings import load_settings  # noqa: PLC0415
@@ -53,6 +57,10 @@ def reconciling(settings: SchedulerSettings, examine: Examine = _examine) -> Tas
         since = window.since(turn)
         examined = examine(since, turn)
         outcome = outcome_of(examined.found, since)
+        if examined.judged_until is None and not outcome.alarming:
+            raise NoVerdictError(
+                f"nothing of it could be judged: {'; '.join(examined.found.warnings)}"
+            )
         next_since = window.next_since(since, outcome, examined.judged_until).timestamp()
         again = (turn.began_at - next_since) / (turn.began_at - since.timestamp())
         return replace(outcome, next_since=next_since, again=again)

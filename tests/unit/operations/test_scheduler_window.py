@@ -78,6 +78,19 @@ def test_a_stage_that_lags_or_stands_still_holds_the_window(
     assert scheduler.alarms
 
 
+def test_it_is_unhealthy_once_nothing_could_be_judged_for_five_minutes(pipeline: Pipeline) -> None:
+    scheduler = pipeline.start()
+    scheduler.run()
+    pipeline.behind = True
+    scheduler.run()
+    assert scheduler.timetable.health()["ready"] is True
+    for _ in range(5):
+        scheduler.run()
+    health = scheduler.timetable.health()
+    assert health["ready"] is False
+    assert "nothing of it could be judged" in str(health["faults"])
+
+
 def test_what_is_still_on_its_way_is_judged_by_a_later_run_however_old_it_is(
     pipeline: Pipeline,
 ) -> None:
