@@ -19,6 +19,8 @@ from infra.local.files import write_private
 _log = structlog.get_logger(__name__)
 
 RUNS_FILE = "runs.json"
+# For the first run after a stop that took long: what reads everything may take its time.
+_ROOM_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Timetable:
             # Whether it is still so is found out by this process, and at once.
             self._runs[task.name] = replace(run, alarming_since=None, error=None)
             self._due[task.name] = started + max(task.first_seconds, self._rest_left(task, run))
-            self._granted[task.name] = started + task.limit_seconds
+            self._granted[task.name] = started + self._grant_left(task, run)
 
     def _rest_left(self, task: Task, run: Run) -> float:
         """How long a task that ran before this process may still rest."""
@@ -152,6 +154,14 @@ class Timetable:
         # A clock that was set back must not let it rest for longer than it ever does.
         since = max(self.wall_clock() - run.succeeded_at, 0.0)
         return max(task.rest_seconds(run) - since, 0.0)
+
+    def _grant_left(self, task: Task, run: Run) -> float:
+        """How long a task may still go without success: an earlier process's failures count."""
+        if run.succeeded_at is None:
+            return task.limit_seconds
+        since = max(self.wall_clock() - run.succeeded_at, 0.0)
+        left = max(task.limit_seconds - since, _ROOM_SECONDS)
+        return min(left, task.limit_seconds)
 
     def seconds_until_due(self, tasks: Iterable[Task]) -> float:
         """How long nothing is to be done of these."""

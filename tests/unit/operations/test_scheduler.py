@@ -138,6 +138,25 @@ def test_a_restart_repeats_a_run_that_had_failed(world: World) -> None:
     assert after(world.timetable(task), task) == 15
 
 
+def test_a_task_that_never_succeeds_is_noticed_however_often_the_process_starts(
+    world: World,
+) -> None:
+    task = world.task(limit_seconds=36 * 3600.0)
+    world.timetable(task).carry_out(task)
+    world.outcome = RuntimeError("out of memory")
+    for _ in range(36):
+        timetable = world.timetable(task)
+        timetable.carry_out(task)
+        world.clock.pass_by(3600)
+    timetable = world.timetable(task)
+    assert timetable.health()["ready"] is True, "the first run after a start has an hour"
+    world.clock.pass_by(3601)
+    timetable.carry_out(task)
+    health = timetable.health()
+    assert health["ready"] is False
+    assert "has not succeeded for 129600 s: out of memory" in str(health["faults"])
+
+
 @pytest.mark.parametrize("jump_seconds", [-3_600.0, 3_600.0])
 def test_a_clock_that_was_set_makes_no_task_rest_longer_than_it_ever_does(
     world: World, jump_seconds: float
