@@ -12,7 +12,6 @@ from operations.maintain.report import Maintenance
 from operations.maintain.settings import MaintainSettings
 from operations.output import as_json, output_option, print_table_or_json, say
 from operations.settings import Settings, load_settings
-from stream_processors.ledger.database import noticing_a_dead_link
 
 _FIGURES = ("partitions_made", "archived", "strays_moved", "receipts_swept")
 
@@ -48,9 +47,7 @@ def maintain_now(settings: Settings) -> Maintenance:
     Raises ProblemError and psycopg.Error as maintain_database does.
     """
     url = settings.need("database_url")
-    with psycopg.connect(
-        noticing_a_dead_link(url), autocommit=True, connect_timeout=10
-    ) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         return maintain_database(connection, MaintainSettings(), say)
 
 

@@ -17,7 +17,6 @@ from operations.reconcile.settings import ReconcileSettings
 from operations.reconcile.stages import Passage, Sleep, wait_for_progress
 from operations.settings import Settings
 from stream_processors.groups import PROCESSORS_GROUP
-from stream_processors.ledger.database import noticing_a_dead_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,7 @@ def examine_now(
 def database(database_url: str) -> Iterator[psycopg.Connection]:
     """Connect; raises UnreachableError instead of what psycopg raises meanwhile."""
     try:
-        with psycopg.connect(
-            noticing_a_dead_link(database_url), autocommit=True, connect_timeout=10
-        ) as connection:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
             yield connection
     except psycopg.OperationalError as error:
         raise UnreachableError(

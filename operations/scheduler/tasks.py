@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from operations.reconcile.reconciling import Examination
     from operations.reconcile.report import Reconciliation
     from operations.scheduler.settings import SchedulerSettings
+    from operations.settings import Settings
 
 Examine: TypeAlias = "Callable[[datetime | None, Turn], Examination]"
 """Reconciles what was touched since then."""
@@ -39,11 +40,20 @@ class NoVerdictError(Exception):
     """A stage was behind, so that nothing found says that all is well."""
 
 
+def addresses() -> Settings:
+    """Return what every verb is told, but that no link that goes nowhere holds a task for hours."""
+    from operations.settings import load_settings  # noqa: PLC0415
+    from stream_processors.ledger.database import noticing_a_dead_link  # noqa: PLC0415
+
+    settings = load_settings()
+    database_url = noticing_a_dead_link(settings.need("database_url"))
+    return settings.model_copy(update={"database_url": database_url})
+
+
 def _examine(since: datetime | None, turn: Turn) -> Examination:
     from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
-    from operations.settings import load_settings  # noqa: PLC0415
 
-    return examine_now(load_settings(), (since, None), turn.sleep)
+    return examine_now(addresses(), (since, None), turn.sleep)
 
 
 def reconciling(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
@@ -140,9 +150,8 @@ def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
 
 def _maintain(_: Turn) -> Outcome:
     from operations.maintain.command import maintain_now  # noqa: PLC0415
-    from operations.settings import load_settings  # noqa: PLC0415
 
-    return outcome_of_maintenance(maintain_now(load_settings()))
+    return outcome_of_maintenance(maintain_now(addresses()))
 
 
 def outcome_of_maintenance(done: Maintenance) -> Outcome:

@@ -6,12 +6,13 @@ from threading import Event
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from operations.maintain.report import KeptDay, Maintenance
 from operations.reconcile.comparison import OutcomeCount
 from operations.reconcile.report import Reconciliation, reconciliation
 from operations.scheduler.__main__ import work
-from operations.scheduler.tasks import outcome_of, outcome_of_maintenance
+from operations.scheduler.tasks import addresses, outcome_of, outcome_of_maintenance
 from operations.scheduler.timetable import Outcome, Task, Turn, read_runs
 from tests.unit.timetables import ALARMING, FINE, FOR_A_PERSON, World, after
 
@@ -266,3 +267,13 @@ def test_a_ledger_that_could_not_be_sealed_is_told_with_the_reason() -> None:
     outcome = outcome_of_maintenance(Maintenance(faults=["A posting has not ended for 60 s."]))
     assert (outcome.verdict, outcome.fine) == ("not sealed", False)
     assert "A posting has not ended for 60 s." in outcome.summary
+
+
+def test_a_link_to_the_database_that_goes_nowhere_holds_no_task_up_for_hours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OUTBOX_DATABASE_URL", "postgresql://owner:a%40b@127.0.0.1:1/outbox")
+    told = conninfo_to_dict(addresses().need("database_url"))
+    assert (told["user"], told["password"], told["dbname"]) == ("owner", "a@b", "outbox")
+    assert told["tcp_user_timeout"] == "20000"
+    assert told["keepalives_idle"] == "10"
