@@ -151,17 +151,18 @@ class Timetable:
         """How long a task that ran before this process may still rest."""
         if run.succeeded_at is None or run.asks_for_another:
             return 0.0
-        # A clock that was set back must not let it rest for longer than it ever does.
-        since = max(self.wall_clock() - run.succeeded_at, 0.0)
-        return max(task.rest_seconds(run) - since, 0.0)
+        return max(task.rest_seconds(run) - self._seconds_since(run.succeeded_at), 0.0)
 
     def _grant_left(self, task: Task, run: Run) -> float:
         """How long a task may still go without success: an earlier process's failures count."""
         if run.succeeded_at is None:
             return task.limit_seconds
-        since = max(self.wall_clock() - run.succeeded_at, 0.0)
-        left = max(task.limit_seconds - since, _ROOM_SECONDS)
+        left = max(task.limit_seconds - self._seconds_since(run.succeeded_at), _ROOM_SECONDS)
         return min(left, task.limit_seconds)
+
+    def _seconds_since(self, succeeded_at: float) -> float:
+        """How long ago; a clock that was set back makes no rest longer than it ever is."""
+        return max(self.wall_clock() - succeeded_at, 0.0)
 
     def seconds_until_due(self, tasks: Iterable[Task]) -> float:
         """How long nothing is to be done of these."""
