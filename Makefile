@@ -27,7 +27,11 @@ demo: install ## Start the whole stack, drive sessions through it, check every b
 
 .PHONY: test
 test: install jars ## All tests, on a real stack of their own
-	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 tests
+	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 --ignore tests/system tests
+
+.PHONY: test-system
+test-system: install jars ## The tests that need Debian's chromium, chromium-driver, prometheus and npm
+	@$(RUN)/python -m pytest --durations 20 tests/system
 
 .PHONY: unit
 unit: install ## The tests that need no stack: quick
@@ -74,7 +78,7 @@ lock: install ## Resolve all dependencies anew: Python packages and jars
 	@for extra in "" dev; do \
 		$(RUN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
-			--custom-compile-command "make lock" $${extra:+--extra $$extra} \
+			--custom-compile-command "make lock" $${extra:+--extra $$extra --extra tracing} \
 			--output-file "requirements$${extra:+-$$extra}.lock"; \
 	done
 	@$(RUN)/python -m infra.local.lock_jars
