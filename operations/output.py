@@ -52,10 +52,11 @@ def say(message: str) -> None:
 
 def as_json(value: Any) -> str:
     """JSON text; times as RFC 3339, ids and decimals as text, dataclasses as objects."""
-    return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+    return json.dumps(value, default=plain_json, indent=2, ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
+    """Return what JSON can hold instead of a value that it cannot; raises TypeError for none."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, date):
@@ -75,7 +76,7 @@ def _cell(value: Any) -> Text:
     if isinstance(value, datetime):
         return Text(value.isoformat(sep=" ", timespec="milliseconds"))
     if isinstance(value, Mapping | list | tuple):
-        return Text(json.dumps(value, default=_plain, ensure_ascii=False))
+        return Text(json.dumps(value, default=plain_json, ensure_ascii=False))
     return Text(str(value))
 
 

@@ -7,6 +7,7 @@ from infra.local.errors import StackError
 from infra.local.files import write_private
 from infra.local.layout import Layout
 from infra.local.postgres import SUPERUSER, database_url
+from infra.local.programs import console_endpoint
 
 OWNER = "outbox_owner"
 APPLICATION = "outbox_application"
@@ -23,7 +24,7 @@ def stack_environment(layout: Layout, credentials: Credentials) -> StackEnvironm
         "app_database_url": database_url(layout, APPLICATION, credentials.roles[APPLICATION]),
         "kafka_bootstrap_servers": layout.kafka_bootstrap_servers,
         "connect_url": layout.connect_url,
-        "console_url": None,
+        "console_url": console_endpoint(layout).address,
     }
 
 

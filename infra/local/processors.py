@@ -1,13 +1,14 @@
-"""Our own processes: stream processors, ledger writer, connector keeper, scheduler."""
+"""Our own processes: stream processors, ledger writer, keeper, scheduler, console."""
 
 import sys
 
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
-from infra.local.layout import Layout
+from infra.local.layout import HOST, Layout
 from infra.local.postgres import database_url
 from infra.local.programs import (
     CONNECTOR_KEEPER,
+    CONSOLE,
     LEDGER_WRITER,
     SCHEDULER,
     Program,
@@ -74,3 +75,21 @@ def scheduler_program(layout: Layout, credentials: Credentials) -> Program:
     environment = {"OUTBOX_DATABASE_URL": url}
     port = layout.scheduler_port
     return _processor(SCHEDULER, "operations.scheduler", layout, port, environment)
+
+
+def console_program(layout: Layout, credentials: Credentials) -> Program:
+    """Return the pages for people; what they do there is done as the owner."""
+    return Program(
+        name=CONSOLE,
+        command=[sys.executable, "-m", "operations.console"],
+        environment={
+            "OUTBOX_HOME": str(layout.home),
+            "OUTBOX_PORT_BASE": str(layout.port_base),
+            "OUTBOX_CONNECT_URL": layout.connect_url,
+            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": layout.kafka_bootstrap_servers,
+            "OUTBOX_DATABASE_URL": database_url(layout, OWNER_ROLE, credentials.roles[OWNER_ROLE]),
+            "OUTBOX_CONNECTOR_SECRETS_FILE": str(secrets_file(layout)),
+            "OUTBOX_CONSOLE_HOST": HOST,
+            "OUTBOX_CONSOLE_PORT": str(layout.console_port),
+        },
+    )

@@ -11,6 +11,7 @@ CONNECT = "connect"
 LEDGER_WRITER = "ledger-writer"
 CONNECTOR_KEEPER = "connector-keeper"
 SCHEDULER = "scheduler"
+CONSOLE = "console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ def scheduler_endpoint(layout: Layout) -> Endpoint:
     return _page(SCHEDULER, layout.scheduler_port)
 
 
+def console_endpoint(layout: Layout) -> Endpoint:
+    """Return the pages for people."""
+    return _page(CONSOLE, layout.console_port)
+
+
 def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     """Return the whole stack, in the order of `outbox status`."""
     return [
@@ -100,4 +106,5 @@ def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
         *processor_endpoints(layout, workers),
         keeper_endpoint(layout),
         scheduler_endpoint(layout),
+        console_endpoint(layout),
     ]

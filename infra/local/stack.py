@@ -22,6 +22,7 @@ from infra.local.ports import require_free
 from infra.local.postgres import DATABASE, installation, postgres_program
 from infra.local.processors import (
     connector_keeper_program,
+    console_program,
     ledger_writer_program,
     scheduler_program,
     worker_program,
@@ -75,6 +76,7 @@ def _programs(
         ledger_writer_program(layout, credentials),
         connector_keeper_program(layout, credentials),
         scheduler_program(layout, credentials),
+        console_program(layout, credentials),
     ]
 
 

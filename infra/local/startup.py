@@ -22,6 +22,7 @@ from infra.local.programs import (
     KAFKA,
     POSTGRES,
     Endpoint,
+    console_endpoint,
     keeper_endpoint,
     processor_endpoints,
     scheduler_endpoint,
@@ -66,8 +67,11 @@ class Startup:
         keeper = pool.submit(self._keeper, connector)
         # With the keeper: before, it would take time from what everything waits for.
         scheduler = pool.submit(self._after, [connector], self._scheduler)
+        console = pool.submit(
+            self._after, [connector], self._process, console_endpoint(self.layout)
+        )
         stages: list[Future[Any]] = [
-            *(postgres, kafka, connect, topics, connector, keeper, scheduler),
+            *(postgres, kafka, connect, topics, connector, keeper, scheduler, console),
             *processors,
         ]
         done, _ = wait(stages, return_when=FIRST_EXCEPTION)

@@ -40,6 +40,9 @@ CREATE INDEX billing_exceptions_retrying_index ON billing_exceptions (status, ne
     WHERE status = 'retrying';
 CREATE INDEX billing_exceptions_failed_index ON billing_exceptions (source_event_id)
     WHERE status = 'failed';
+-- The pages of the console: counted and read in order for any statuses and reasons.
+CREATE INDEX billing_exceptions_page_index
+    ON billing_exceptions (status, reason, first_failed_at, id);
 CREATE INDEX billing_exceptions_event_index ON billing_exceptions (source_event_id);
 CREATE INDEX billing_exceptions_subject_index ON billing_exceptions (subject);
 

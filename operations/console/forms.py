@@ -1,0 +1,74 @@
+"""What a form or an address brought, as the pages need it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import click
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+Fields = FormData | QueryParams
+Act = Callable[[Request, FormData], Response]
+
+_FORM_BYTES_MAX = 2_000_000
+
+
+def posted(act: Act) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that reads the form, and acts in a thread: acts wait for services."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await request.form(max_part_size=_FORM_BYTES_MAX)
+        return await run_in_threadpool(act, request, form)
+
+    return endpoint
+
+
+def text(fields: Fields, name: str) -> str | None:
+    """Return a field without the spaces around it; None where it is empty."""
+    value = fields.get(name)
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def needed(fields: Fields, name: str, what: str) -> str:
+    """Return a field that must be filled in. Raises click.UsageError where it is not."""
+    value = text(fields, name)
+    if value is None:
+        raise click.UsageError(f"{what} is missing: nothing was done.")
+    return value
+
+
+def texts(fields: Fields, name: str) -> tuple[str, ...]:
+    """Return all values of a field."""
+    return tuple(value for value in fields.getlist(name) if isinstance(value, str) and value)
+
+
+def identity(value: str) -> UUID:
+    """Return an id. Raises click.UsageError where it is none."""
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise click.UsageError(f"{value!r} is no id: it must be a UUID.") from error
+
+
+def day(fields: Fields, name: str) -> date | None:
+    """Return a day, written as 2026-03-01. Raises click.UsageError where it is none."""
+    value = text(fields, name)
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise click.UsageError(f"{value!r} is no day: write it as 2026-03-01.") from error
+
+
+def midnight(value: date) -> datetime:
+    """Return the beginning of a day, UTC."""
+    return datetime(value.year, value.month, value.day, tzinfo=UTC)
+
+
+def next_midnight(value: date) -> datetime:
+    """Return the end of a day, UTC."""
+    return midnight(value) + timedelta(days=1)

@@ -1,0 +1,27 @@
+"""For programs that watch the console itself."""
+
+import psycopg
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from operations.failures import UnreachableError
+
+
+def health(request: Request) -> Response:
+    """Answer 200 where the pages can be read, 503 where the database does not answer."""
+    try:
+        with request.app.state.services.reading() as connection:
+            connection.execute("SELECT 1")
+    except (psycopg.Error, UnreachableError) as error:
+        fault = " ".join(str(error).split())
+        return JSONResponse({"ready": False, "database_reachable": False, "error": fault}, 503)
+    return JSONResponse({"ready": True, "database_reachable": True})
+
+
+def live(_: Request) -> Response:
+    """Answer: that is all that is asked."""
+    return JSONResponse({"live": True})
+
+
+ROUTES = (Route("/health", health), Route("/live", live))
