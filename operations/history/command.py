@@ -4,7 +4,8 @@ import click
 import psycopg
 
 from operations.failures import ProblemError
-from operations.history.chain import Subject, read_chain, summary
+from operations.history.chain import Subject, read_chain
+from operations.history.summary import read_summary
 from operations.output import output_option, print_table_or_json, say
 from operations.settings import load_settings
 
@@ -37,6 +38,7 @@ def history(
     url = load_settings().need("database_url")
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         rows = read_chain(connection, subject)
+        summary = read_summary(connection, subject)
     if not rows:
         raise ProblemError(
             f"No event names {subject}: check the id, and whether the application's transaction "
@@ -44,6 +46,6 @@ def history(
         )
     print_table_or_json(rows, output, _COLUMNS)
     if output == "json":
-        say(summary(rows))
+        say(str(summary))
     else:
-        click.echo(summary(rows))
+        click.echo(str(summary))

@@ -1,13 +1,23 @@
 -- The whole chain of events of one contract, session, package or mentor, in order: what became of
 -- each, the bill that pays its session, and what is missing. Answers "I did 10 sessions; why are
--- there 9 bills?". Second part of one statement: subject.sql says whose events.
+-- there 9 bills?". Second part of one statement: subject.sql or sessions.sql says whose events.
+-- Parameters: after_at, after_id: the last event that is not to be shown, or null; events_max: how
+-- many at most, or null.
 -- By arrays and bounds, not by a join: those reach the indexes, and pass over the other days.
-, chain AS MATERIALIZED (
+, page_event AS MATERIALIZED (
+    SELECT id, created_at
+    FROM named_event
+    WHERE %(after_at)s::timestamptz IS NULL
+       OR (created_at, id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+    ORDER BY created_at, id
+    LIMIT %(events_max)s::int
+),
+chain AS MATERIALIZED (
     SELECT event.*
     FROM domain_event_status AS event
-    WHERE event.id = ANY(ARRAY(SELECT id FROM named_event))
-      AND event.created_at >= (SELECT min(created_at) FROM named_event)
-      AND event.created_at <= (SELECT max(created_at) FROM named_event)
+    WHERE event.id = ANY(ARRAY(SELECT id FROM page_event))
+      AND event.created_at >= (SELECT min(created_at) FROM page_event)
+      AND event.created_at <= (SELECT max(created_at) FROM page_event)
 )
 SELECT
     chain.id,

@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from operations.history.chain import Subject, read_chain, summary
+from operations.history.chain import Stretch, Subject, read_chain
+from operations.history.summary import read_summary
 from tests.integration.database_rows import (
     complete,
     evaluate,
@@ -28,7 +29,7 @@ def test_ten_sessions_and_nine_bills_name_the_one_that_waits_for_its_evaluation(
         ("session-9", "waiting_evaluation")
     ]
     assert waiting[0]["missing"] == "the evaluation of session session-9"
-    assert summary(rows) == (
+    assert str(read_summary(owner, Subject(contract="contract-1"))) == (
         "10 sessions completed, 9 bills: session session-9 completed 2026-03-01T12:00:00Z waits "
         "for its evaluation (waiting_evaluation)."
     )
@@ -67,7 +68,9 @@ def test_a_contract_without_sessions_has_its_own_events(owner: psycopg.Connectio
     insert_event(owner, "contract.activated", activated, "contract", "contract-1")
     rows = read_chain(owner, Subject(contract="contract-1"))
     assert [row["event_type"] for row in rows] == ["contract.activated"]
-    assert summary(rows) == "0 sessions completed, 0 bills."
+    assert (
+        str(read_summary(owner, Subject(contract="contract-1"))) == "0 sessions completed, 0 bills."
+    )
 
 
 def test_a_package_says_how_many_of_its_sessions_are_billable(owner: psycopg.Connection) -> None:
@@ -77,7 +80,9 @@ def test_a_package_says_how_many_of_its_sessions_are_billable(owner: psycopg.Con
     rows = read_chain(owner, Subject(package="package-1"))
     assert rows[0]["missing"] == "package package-1: 2 of 3 sessions are billable"
     assert rows[2]["billing"] == "waiting_evaluation"
-    assert summary(rows).startswith("3 sessions completed, 0 bills: session p1 completed")
+    assert str(read_summary(owner, Subject(package="package-1"))).startswith(
+        "3 sessions completed, 0 bills: session p1 completed"
+    )
 
 
 def test_a_bill_is_shown_with_its_amount_and_a_reversed_one_is_none(
@@ -100,7 +105,9 @@ def test_retries_and_the_last_error_are_part_of_the_chain(owner: psycopg.Connect
         3,
         "no price",
     )
-    assert "a person must look at the exception (failed): no price" in summary(rows)
+    assert "a person must look at the exception (failed): no price" in str(
+        read_summary(owner, Subject(session="s"))
+    )
 
 
 def test_a_subject_that_no_event_names_has_no_history(owner: psycopg.Connection) -> None:
@@ -118,5 +125,26 @@ def test_a_package_bill_is_counted_once(owner: psycopg.Connection) -> None:
         session_id=None,
         service_package_id="package-1",
     )
-    rows = read_chain(owner, Subject(mentor="mentor-1"))
-    assert summary(rows) == "2 sessions completed, 1 bill."
+    assert str(read_summary(owner, Subject(mentor="mentor-1"))) == "2 sessions completed, 1 bill."
+
+
+def test_a_chain_is_read_in_stretches_that_join(owner: psycopg.Connection) -> None:
+    for number in range(5):
+        complete(owner, f"s{number}")
+    subject = Subject(mentor="mentor-1")
+    whole = read_chain(owner, subject)
+    first = read_chain(owner, subject, Stretch(events_max=3))
+    rest = read_chain(owner, subject, Stretch(first[-1]["created_at"], first[-1]["id"], 3))
+    assert [len(first), len(rest)] == [3, 2]
+    assert first + rest == whole
+
+
+def test_of_many_sessions_without_a_bill_the_first_are_named_and_all_are_counted(
+    owner: psycopg.Connection,
+) -> None:
+    for number in range(23):
+        complete(owner, f"s{number:02}", requiredEvaluation=True)
+    found = read_summary(owner, Subject(contract="contract-1"))
+    assert (found.events, found.completed, found.bills, found.unbilled_count) == (23, 23, 0, 23)
+    assert [session.session_id for session in found.unbilled] == [f"s{n:02}" for n in range(20)]
+    assert str(found).endswith("; and 3 more.")

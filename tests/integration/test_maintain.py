@@ -4,7 +4,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from operations.history.chain import Subject, read_chain, summary
+from operations.history.chain import Subject, read_chain
+from operations.history.summary import read_summary
 from schemas.definitions import load_events
 from tests.contract.payload_cases import VALID
 from tests.integration.database_rows import (
@@ -130,7 +131,9 @@ def test_an_old_bill_stays_explained_after_its_day_was_dropped(owner: psycopg.Co
     assert maintained(owner).fine
     assert read_chain(owner, Subject(contract="contract-1")) == before
     assert before[0]["ledger_id"] == entry
-    assert "2 sessions completed, 1 bill" in summary(before)
+    assert "2 sessions completed, 1 bill" in str(
+        read_summary(owner, Subject(contract="contract-1"))
+    )
     assert column_of(owner, unpaid.id, "billing") == "waiting_evaluation"
     assert column_of(owner, event.id, "status") == "published"
     found = reconciled(owner)

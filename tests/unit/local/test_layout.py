@@ -44,6 +44,6 @@ def test_a_port_base_that_is_no_usable_port_is_refused(
 def test_no_two_processes_share_a_port() -> None:
     layout = Layout(Path("/srv/outbox"), 30000)
     ports = [endpoint.port for endpoint in stack_endpoints(layout, 50)]
-    ports += [layout.controller_port, layout.supervisor_port, layout.console_port]
+    ports += [layout.controller_port, layout.supervisor_port]
     assert len(set(ports)) == len(ports)
     assert max(ports) < 30000 + 64

@@ -21,7 +21,7 @@ def test_a_stack_that_never_ran_has_every_process_stopped(layout: Layout) -> Non
     statuses = process_statuses(layout)
     names = [
         *("postgres", "kafka", "connect"),
-        *("worker-1", "ledger-writer", "connector-keeper", "scheduler"),
+        *("worker-1", "ledger-writer", "connector-keeper", "scheduler", "console"),
     ]
     assert [status.name for status in statuses] == names
     assert {(status.pid, status.state, status.healthy) for status in statuses} == {
