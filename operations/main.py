@@ -42,6 +42,9 @@ VERBS = {
     ),
     "rebuild": Verb("operations.rebuild", "rebuild", "Make the state tables anew from the events."),
     "replay": Verb("operations.replay.command", "replay", "Send chosen events to Kafka again."),
+    "console": Verb(
+        "operations.console.command", "console", "Say where the console is, and who may use it."
+    ),
     "doctor": Verb(
         "operations.doctor", "doctor", "Say what is wrong, and the command that mends it."
     ),

@@ -11,23 +11,23 @@ import psycopg
 
 from operations.actions import by_option
 from operations.exceptions.dismissing import dismiss_exceptions
-from operations.exceptions.listing import Choice, chosen_exceptions
+from operations.exceptions.listing import (
+    OPEN_STATUSES,
+    REASONS,
+    STATUSES,
+    Choice,
+    chosen_exceptions,
+)
 from operations.exceptions.retrying import Attempt, resend, retry_and_wait
-from operations.exceptions.ways_out import WayOut, refusal, way_out
+from operations.exceptions.ways_out import WayOut, is_of_an_event, refusal, way_out
 from operations.failures import PROBLEM, ProblemError
 from operations.output import as_json, output_option, print_table_or_json, say
 from operations.settings import Settings, load_settings
 
-_STATUSES = ("retrying", "failed", "resolved", "dismissed")
-_REASONS = (
-    "price_missing", "database_unavailable", "timeout", "undecodable", "unknown_event_type",
-    "session_conflict", "package_conflict", "package_exceeded", "ledger_conflict", "unprocessable",
-)  # fmt: skip
 _COLUMNS = (
     "id", "reason", "status", "subject", "source_event_id", "attempts", "first_failed_at",
     "overdue", "last_error",
 )  # fmt: skip
-OPEN_STATUSES = ("retrying", "failed")
 
 
 def connect(settings: Settings) -> psycopg.Connection:
@@ -41,8 +41,8 @@ def exceptions() -> None:
 
 
 @exceptions.command("list")
-@click.option("--status", "statuses", type=click.Choice(_STATUSES), multiple=True)
-@click.option("--reason", "reasons", type=click.Choice(_REASONS), multiple=True)
+@click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True)
+@click.option("--reason", "reasons", type=click.Choice(REASONS), multiple=True)
 @click.option("--subject", help="Of this session, package, or topic[partition]@offset.")
 @click.option("--older-than-24h", "overdue", is_flag=True, help="Open for more than a day.")
 @output_option
@@ -83,7 +83,7 @@ def show(exception_id: UUID, output: str) -> None:
 @exceptions.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=click.UUID)
 @click.option("--event", type=click.UUID, help="Those of this event.")
-@click.option("--reason", type=click.Choice(_REASONS), help="All open ones for this reason.")
+@click.option("--reason", type=click.Choice(REASONS), help="All open ones for this reason.")
 @click.option("--all", "everything", is_flag=True, help="All open ones.")
 @click.option(
     "--edit-value",
@@ -162,7 +162,7 @@ def _try_again(
     actor: str,
 ) -> list[Attempt]:
     records = [row for row in rows if way_out(row) is WayOut.SEND_AGAIN]
-    if edited is not None and not all(_is_event(row) for row in records or rows):
+    if edited is not None and not all(is_of_an_event(row) for row in records or rows):
         raise click.UsageError(
             "--edit-value is for the record of an event: what this exception holds is computed "
             "from events, so void the wrong one or insert the missing price."
@@ -176,10 +176,6 @@ def _try_again(
         say(f"If it fails again: outbox exceptions list --subject '{position}'")
     payables = [row["id"] for row in rows if way_out(row) is WayOut.POST_AGAIN]
     return attempts + retry_and_wait(connection, payables, actor=actor)
-
-
-def _is_event(row: Mapping[str, Any]) -> bool:
-    return str(row["record"].get("topic", "")).startswith("events.")
 
 
 @exceptions.command()

@@ -10,8 +10,8 @@ import psycopg
 
 from operations.actions import by_option
 from operations.exceptions.billing_singly import bill_singly
-from operations.exceptions.command import OPEN_STATUSES, connect
-from operations.exceptions.listing import Choice, chosen_exceptions
+from operations.exceptions.command import connect
+from operations.exceptions.listing import OPEN_STATUSES, Choice, chosen_exceptions
 from operations.exceptions.retrying import wait_for_attempts
 from operations.exceptions.voiding import Void, open_exceptions, void_event
 from operations.failures import PROBLEM

@@ -11,7 +11,18 @@ from psycopg.rows import dict_row
 
 from operations.failures import ProblemError
 
-_LISTING = (Path(__file__).parent / "listing.sql").read_text(encoding="utf-8")
+_HERE = Path(__file__).parent
+CHOSEN = (_HERE / "chosen.sql").read_text(encoding="utf-8")
+"""Names the exceptions of a choice; the rest of a statement follows."""
+_LISTING = CHOSEN + (_HERE / "listing.sql").read_text(encoding="utf-8")
+
+
+STATUSES = ("retrying", "failed", "resolved", "dismissed")
+OPEN_STATUSES = ("retrying", "failed")
+REASONS = (
+    "price_missing", "database_unavailable", "timeout", "undecodable", "unknown_event_type",
+    "session_conflict", "package_conflict", "package_exceeded", "ledger_conflict", "unprocessable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,17 @@ class Choice:
     subject: str | None = None
     overdue: bool = False
 
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of chosen.sql."""
+        return {
+            "ids": list(self.ids) or None,
+            "events": list(self.events) or None,
+            "statuses": list(self.statuses) or None,
+            "reasons": list(self.reasons) or None,
+            "subject": self.subject,
+            "overdue": self.overdue,
+        }
+
 
 def chosen_exceptions(connection: psycopg.Connection, choice: Choice) -> list[dict[str, Any]]:
     """Return the exceptions, oldest first, each with all its columns and `overdue`.
@@ -32,17 +54,7 @@ def chosen_exceptions(connection: psycopg.Connection, choice: Choice) -> list[di
     Raises ProblemError where one of `choice.ids` is not there.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            _LISTING,
-            {
-                "ids": list(choice.ids) or None,
-                "events": list(choice.events) or None,
-                "statuses": list(choice.statuses) or None,
-                "reasons": list(choice.reasons) or None,
-                "subject": choice.subject,
-                "overdue": choice.overdue,
-            },
-        ).fetchall()
+        rows = cursor.execute(_LISTING, choice.values()).fetchall()
     unknown = set(choice.ids) - {row["id"] for row in rows}
     if unknown:
         named = ", ".join(sorted(map(str, unknown)))

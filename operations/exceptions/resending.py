@@ -1,8 +1,8 @@
 """Sends the bytes of a record that could not be used to its topic again, edited if need be."""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -40,6 +40,11 @@ def stored_record(record: Mapping[str, Any]) -> StoredRecord:
     )
 
 
+def edited(record: StoredRecord, value: bytes) -> StoredRecord:
+    """Return a record with another value, which is whole."""
+    return replace(record, value=value, cut=None)
+
+
 def _bytes(fields: Mapping[str, Any], name: str) -> bytes | None:
     encoded = fields.get(f"{name}_base64")
     if encoded is not None:
@@ -48,20 +53,20 @@ def _bytes(fields: Mapping[str, Any], name: str) -> bytes | None:
     return None if text is None else text.encode()
 
 
-def send_again(
-    bootstrap_servers: str, record: StoredRecord, edited_value: bytes | None = None
-) -> str:
-    """Send a record to its topic under its own key; return its new position.
+def send_again(bootstrap_servers: str, records: Sequence[StoredRecord]) -> list[str]:
+    """Send records to their topics under their own keys; return the new position of each.
 
-    The header `retried-from` names where it lay before. Raises UnreachableError where Kafka does
-    not take it in time, ProblemError where it refuses it.
+    The header `retried-from` names where a record lay before. Raises UnreachableError where Kafka
+    does not take one in time, ProblemError where it refuses it; others may have been sent then,
+    which changes nothing: what arrives twice is billed once.
     """
-    if record.cut is not None and edited_value is None:
-        raise ProblemError(
-            f"Only the beginning of the record is kept here: {record.cut}. Send it again from "
-            "there, or give its whole value with --edit-value."
-        )
-    delivered: list[tuple[KafkaError | None, Message]] = []
+    for record in records:
+        if record.cut is not None:
+            raise ProblemError(
+                f"Only the beginning of the record is kept here: {record.cut}. Send it again from "
+                "there, or give its whole value with --edit-value."
+            )
+    delivered: dict[int, tuple[KafkaError | None, Message]] = {}
     producer = Producer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -72,18 +77,33 @@ def send_again(
         },
         logger=SILENT,
     )
-    headers = [header for header in record.headers if header[0] != "retried-from"]
-    producer.produce(
-        record.topic,
-        record.value if edited_value is None else edited_value,
-        record.key,
-        headers=[*headers, ("retried-from", record.position.encode())],
-        on_delivery=lambda error, message: delivered.append((error, message)),
-    )
+    for number, record in enumerate(records):
+        headers = [header for header in record.headers if header[0] != "retried-from"]
+        producer.produce(
+            record.topic,
+            record.value,
+            record.key,
+            headers=[*headers, ("retried-from", record.position.encode())],
+            on_delivery=lambda error, message, number=number: delivered.update(
+                {number: (error, message)}
+            ),
+        )
     producer.flush(DELIVERY_SECONDS + 2)
-    if not delivered:
+    return [
+        _position(bootstrap_servers, record, delivered.get(number))
+        for number, record in enumerate(records)
+    ]
+
+
+def _position(
+    bootstrap_servers: str,
+    record: StoredRecord,
+    delivered: tuple[KafkaError | None, Message] | None,
+) -> str:
+    """Return where a record lies now; raises as `send_again` where it does not."""
+    if delivered is None:
         raise _unreachable(bootstrap_servers, record, "no answer")
-    error, message = delivered[0]
+    error, message = delivered
     if error is None:
         return f"{message.topic()}[{message.partition()}]@{message.offset()}"
     if error.code() in {KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from operations.actions import record_actions_on_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
-from operations.exceptions.resending import send_again, stored_record
+from operations.exceptions.resending import edited, send_again, stored_record
 
 WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -125,7 +125,10 @@ def resend(
         locked = connection.execute(_LOCK, {"id": row["id"]}).fetchone()
         if locked is None:
             return Attempt(row["id"], row["reason"], row["subject"], "resolved: meanwhile")
-        position = send_again(bootstrap_servers, stored_record(locked[0]), edited_value)
+        record = stored_record(locked[0])
+        if edited_value is not None:
+            record = edited(record, edited_value)
+        (position,) = send_again(bootstrap_servers, [record])
         connection.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
         record_actions_on_exceptions(
             connection,

@@ -1,7 +1,7 @@
 """What a person can do about an exception, by what it holds: pure."""
 
-from collections.abc import Mapping
-from enum import Enum
+from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Any
 
 CONFLICTS = {
@@ -12,7 +12,7 @@ CONFLICTS = {
 }
 
 
-class WayOut(Enum):
+class WayOut(StrEnum):
     """How an exception can be tried again, if at all."""
 
     POST_AGAIN = "post again"
@@ -28,20 +28,25 @@ def way_out(row: Mapping[str, Any]) -> WayOut:
     a person decided to bill singly (its exception holds that payable), and a bill that was kept
     out by another one, which pays its session and which a person may take back.
     """
-    record = row["record"] or {}
-    kept_out = row["reason"] == "ledger_conflict" and "refused" in record
-    if row["reason"] in CONFLICTS and not billed_singly(row) and not kept_out:
+    return way_out_of(row["reason"], row["record"] or {})
+
+
+def way_out_of(reason: str, contents: Collection[str]) -> WayOut:
+    """Return the same, by the reason and the names of the fields that the record holds."""
+    kept_out = reason == "ledger_conflict" and "refused" in contents
+    singly = reason == "package_exceeded" and "payable" in contents
+    if reason in CONFLICTS and not singly and not kept_out:
         return WayOut.REFUSED
-    if "payable" in record:
+    if "payable" in contents:
         return WayOut.POST_AGAIN
-    if "topic" in record:
+    if "topic" in contents:
         return WayOut.SEND_AGAIN
     return WayOut.REFUSED
 
 
-def billed_singly(row: Mapping[str, Any]) -> bool:
-    """Whether a person decided to bill the excess session that this exception is about."""
-    return row["reason"] == "package_exceeded" and "payable" in (row["record"] or {})
+def is_of_an_event(row: Mapping[str, Any]) -> bool:
+    """Whether an exception holds the record of an event, whose value a person may edit."""
+    return str((row["record"] or {}).get("topic", "")).startswith("events.")
 
 
 def refusal(row: Mapping[str, Any]) -> str | None:

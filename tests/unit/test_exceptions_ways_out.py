@@ -97,4 +97,4 @@ def test_a_record_of_which_only_the_beginning_is_kept_is_not_sent_again_as_if_it
     record = {"topic": "t", "partition": 0, "offset": 7, "key": "k", "headers": [], "value": "{"}
     kept = stored_record({**record, "cut": "3000000 bytes: all of it stands at t[0]@7"})
     with pytest.raises(ProblemError, match="t\\[0\\]@7"):
-        send_again("127.0.0.1:1", kept)
+        send_again("127.0.0.1:1", [kept])

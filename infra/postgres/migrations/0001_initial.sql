@@ -516,6 +516,23 @@ BEGIN
 END
 $create$;
 
+-- functions/exception_contents.sql
+-- What the record of an exception holds, as the names of its fields joined by commas: what can be done
+-- about an exception follows from that. Empty where it holds nothing.
+CREATE FUNCTION exception_contents(record jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $body$
+    SELECT coalesce(
+        (
+            SELECT string_agg(name, ',' ORDER BY name)
+            FROM jsonb_object_keys(
+                CASE WHEN jsonb_typeof(record) = 'object' THEN record ELSE '{}' END
+            ) AS name
+        ),
+        ''
+    )
+    $body$;
+
 -- functions/exception_of_bill.sql
 -- Status of the open or dismissed exception that keeps an event, or its session's or package's
 -- bill, from the ledger; null where there is none. What a person must look at comes first.

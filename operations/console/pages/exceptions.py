@@ -1,5 +1,0 @@
-"""Not there yet."""
-
-from starlette.routing import Route
-
-ROUTES: tuple[Route, ...] = ()

@@ -1,0 +1,6 @@
+-- The chosen exceptions of some groups, oldest first. Second part of a statement: chosen.sql comes before.
+-- Parameters: groups: as in retry_group.sql.
+SELECT id
+FROM chosen
+WHERE concat_ws(' ', reason, status, exception_contents(record)) = ANY(%(groups)s::text[])
+ORDER BY first_failed_at, id
