@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from operations.actions import operating_system_user
 from operations.console.settings import ConsoleSettings
-from operations.console.users import Role, User, read_users
+from operations.console.users import Role, User, UsersFileError, read_users
 from operations.failures import ProblemError
 
 MACHINE_PATHS = frozenset({"/health", "/live", "/metrics"})
@@ -87,6 +87,8 @@ class Access(BaseHTTPMiddleware):
                 request.state.visitor = self._visitor(request)
             except LoginNeededError:
                 return self._safe(_to_login(request))
+            except UsersFileError as error:
+                return self._safe(self._tell_fault(request, error))
         try:
             response = await call_next(request)
         except Exception as error:  # noqa: BLE001 - told here: further out it had no headers

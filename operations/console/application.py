@@ -33,6 +33,8 @@ from operations.console.pages import (
 from operations.console.rendering import render
 from operations.console.services import Services
 from operations.console.settings import ConsoleSettings
+from operations.console.users import UsersFileError
+from operations.exceptions.listing import UnknownExceptionError
 from operations.failures import UnreachableError, explain
 
 _STATIC = Path(__file__).parent / "static"
@@ -67,6 +69,7 @@ def make_application(
     application.state.settings = settings
     application.state.services = services
     application.state.observer = observer
+    application.state.tries = login.Tries()
     # What a client of a service raises is told as the command line tells it.
     for kind in (OperationalError, QueryCanceled):
         application.add_exception_handler(kind, _explained)
@@ -89,6 +92,8 @@ def _failed(request: Request, error: Exception) -> Response:
         status, title = 403, "Not allowed"
     elif isinstance(error, click.UsageError):
         status, title = 400, "That cannot be asked"
+    elif isinstance(error, UnknownExceptionError):
+        status, title = 404, "It is not there"
     elif isinstance(error, UnreachableError):
         status, title = 503, "A service cannot be reached"
     else:
@@ -112,9 +117,11 @@ def _explained(request: Request, error: Exception) -> Response:
 
 def _broken(request: Request, error: Exception) -> Response:
     """Tell a fault of ours by a number that is in the log as well, and nothing more of it."""
-    explained = explain(error)
+    explained = error if isinstance(error, click.ClickException) else explain(error)
     if explained is not None:
         return _failed(request, explained)
+    if isinstance(error, UsersFileError):
+        return render(request, "error.html", 503, title="Nobody can log in", text=str(error))
     reference = secrets.token_hex(4)
     _log.error("page_failed", reference=reference, path=request.url.path, exc_info=error)
     text = f"This is a fault of the console. Its log has it under {reference}."

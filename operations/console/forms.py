@@ -27,9 +27,16 @@ def posted(act: Act) -> Callable[[Request], Awaitable[Response]]:
 
 
 def text(fields: Fields, name: str) -> str | None:
-    """Return a field without the spaces around it; None where it is empty."""
+    """Return a field without the spaces around it; None where it is empty.
+
+    Raises click.UsageError where it holds what PostgreSQL's text cannot.
+    """
     value = fields.get(name)
-    return (value.strip() or None) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    if "\0" in value:
+        raise click.UsageError(f"{name} holds a null character, which nothing here can.")
+    return value.strip() or None
 
 
 def needed(fields: Fields, name: str, what: str) -> str:

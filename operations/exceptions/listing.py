@@ -25,6 +25,10 @@ REASONS = (
 )  # fmt: skip
 
 
+class UnknownExceptionError(ProblemError):
+    """There is no such exception."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Which exceptions; an empty sequence or None does not restrict."""
@@ -51,14 +55,14 @@ class Choice:
 def chosen_exceptions(connection: psycopg.Connection, choice: Choice) -> list[dict[str, Any]]:
     """Return the exceptions, oldest first, each with all its columns and `overdue`.
 
-    Raises ProblemError where one of `choice.ids` is not there.
+    Raises UnknownExceptionError where one of `choice.ids` is not there.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_LISTING, choice.values()).fetchall()
     unknown = set(choice.ids) - {row["id"] for row in rows}
     if unknown:
         named = ", ".join(sorted(map(str, unknown)))
-        raise ProblemError(
+        raise UnknownExceptionError(
             f"There is no exception {named}; nothing was done. `outbox exceptions list` shows "
             "those there are."
         )

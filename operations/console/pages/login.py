@@ -46,9 +46,6 @@ class Tries:
                 self._failed.popitem(last=False)
 
 
-_tries = Tries()
-
-
 def page(request: Request) -> Response:
     """Ask for name and password; who needs none is sent on."""
     if request.state.visitor is not None:
@@ -65,10 +62,11 @@ def log_in(request: Request, form: FormData) -> Response:
     path = request.app.state.settings.users_file
     if path is None:
         return RedirectResponse(target, 303)
-    resting = _tries.must_rest(name)
+    tries: Tries = request.app.state.tries
+    resting = tries.must_rest(name)
     user = None if resting else authenticated(read_users(path), name, password)
     if not resting:
-        _tries.note(name, succeeded=user is not None)
+        tries.note(name, succeeded=user is not None)
     if user is None:
         _log.warning("login_refused", user=name, resting=resting)
         fault = (
