@@ -119,61 +119,75 @@ def pipeline(last: Look, before: Look | None) -> Pipeline:
 
 
 def _stages(seen: _Seen) -> list[Stage]:
+    return [_database(seen), _connect(seen), _kafka(seen), _workers(seen), _ledger_writer(seen)]
+
+
+def _database(seen: _Seen) -> Stage:
     figures = seen.last.figures
-    now = None if figures is None else figures.now
-    slots = () if figures is None else figures.slots
-    return [
-        Stage(
-            "insert",
-            "domain_events",
-            "applications insert, in their own transaction",
-            *_judged(seen, POSTGRES, _database_faults(seen.last)),
-            rate=None if now is None else now.events_per_second,
-            rate_of="events",
-            lag=None,
-            lag_of="",
-        ),
-        Stage(
-            "connect",
-            "Debezium",
-            "reads the write-ahead log into Kafka",
-            *_judged(seen, CONNECT, _slot_faults(seen.last)),
-            rate=seen.rate(LEDGER_WRITER, "outbox_receipts_total"),
-            rate_of="events delivered",
-            lag=max((slot.lag_bytes or 0 for slot in slots), default=None),
-            lag_of="bytes",
-        ),
-        Stage(
-            "kafka",
-            "Kafka",
-            "keeps each event under its aggregate",
-            *_judged(seen, KAFKA),
-            rate=None,
-            rate_of="",
-            lag=seen.total(CONNECTOR_KEEPER, "outbox_pending_events"),
-            lag_of="events on their way here",
-        ),
-        Stage(
-            "workers",
-            "Processors",
-            "decide what is owed",
-            *_judged(seen, WORKER_PREFIX),
-            rate=seen.rate(WORKER_PREFIX, "event_processed_total"),
-            rate_of="events",
-            lag=seen.total(WORKER_PREFIX, _LAG),
-            lag_of="records to read",
-        ),
-        Stage(
-            "ledger-writer",
-            "Ledger writer",
-            "prices and posts",
-            *_judged(seen, LEDGER_WRITER),
-            rate=None if now is None else now.entries_per_second,
-            rate_of="bills",
-            lag=seen.total(LEDGER_WRITER, _LAG),
-            lag_of="records to read",
-        ),
-    ]
+    return Stage(
+        "insert",
+        "domain_events",
+        "applications insert, in their own transaction",
+        *_judged(seen, POSTGRES, _database_faults(seen.last)),
+        rate=None if figures is None else figures.now.events_per_second,
+        rate_of="events",
+        lag=None,
+        lag_of="",
+    )
+
+
+def _connect(seen: _Seen) -> Stage:
+    slots = () if seen.last.figures is None else seen.last.figures.slots
+    return Stage(
+        "connect",
+        "Debezium",
+        "reads the write-ahead log into Kafka",
+        *_judged(seen, CONNECT, _slot_faults(seen.last)),
+        rate=seen.rate(LEDGER_WRITER, "outbox_receipts_total"),
+        rate_of="events delivered",
+        lag=max((slot.lag_bytes or 0 for slot in slots), default=None),
+        lag_of="bytes",
+    )
+
+
+def _kafka(seen: _Seen) -> Stage:
+    return Stage(
+        "kafka",
+        "Kafka",
+        "keeps each event under its aggregate",
+        *_judged(seen, KAFKA),
+        rate=None,
+        rate_of="",
+        lag=seen.total(CONNECTOR_KEEPER, "outbox_pending_events"),
+        lag_of="events on their way here",
+    )
+
+
+def _workers(seen: _Seen) -> Stage:
+    return Stage(
+        "workers",
+        "Processors",
+        "decide what is owed",
+        *_judged(seen, WORKER_PREFIX),
+        rate=seen.rate(WORKER_PREFIX, "event_processed_total"),
+        rate_of="events",
+        lag=seen.total(WORKER_PREFIX, _LAG),
+        lag_of="records to read",
+    )
+
+
+def _ledger_writer(seen: _Seen) -> Stage:
+    figures = seen.last.figures
+    return Stage(
+        "ledger-writer",
+        "Ledger writer",
+        "prices and posts",
+        *_judged(seen, LEDGER_WRITER),
+        rate=None if figures is None else figures.now.entries_per_second,
+        rate_of="bills",
+        lag=seen.total(LEDGER_WRITER, _LAG),
+        lag_of="records to read",
+    )
 
 
 def _watchers(seen: _Seen) -> list[Watcher]:
