@@ -27,6 +27,7 @@ from connectors.traces import causes
 from infra.postgres.migrate import ensure_slot
 from infra.postgres.objects import HOME
 from operations.actions import by_option, record_action
+from operations.command_line import Group
 from operations.connector_sites import TIMEOUT_SECONDS, connector_sites
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
@@ -45,12 +46,14 @@ timeout_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group, examples=("outbox connectors status", "outbox connectors plan"))
 def connectors() -> None:
     """Plan, apply and steer the connectors that carry events from PostgreSQL to Kafka."""
 
 
-@connectors.command("plan")
+@connectors.command(
+    "plan", examples=("outbox connectors plan", "outbox connectors plan --output json")
+)
 @output_option
 @click.pass_context
 def plan_verb(ctx: click.Context, output: str) -> None:
@@ -79,7 +82,9 @@ def plan_verb(ctx: click.Context, output: str) -> None:
         ctx.exit(PROBLEM)
 
 
-@connectors.command("apply")
+@connectors.command(
+    "apply", examples=("outbox connectors apply", "outbox connectors apply --timeout 120")
+)
 @timeout_option
 @output_option
 def apply_verb(timeout: float, output: str) -> None:
@@ -95,7 +100,7 @@ def apply_verb(timeout: float, output: str) -> None:
     print_table_or_json(rows, output, ("connector", "action", "state"))
 
 
-@connectors.command("status")
+@connectors.command("status", examples=("outbox connectors status",))
 @output_option
 @click.pass_context
 def status_verb(ctx: click.Context, output: str) -> None:
@@ -117,21 +122,23 @@ def status_verb(ctx: click.Context, output: str) -> None:
         ctx.exit(PROBLEM)
 
 
-@connectors.command("pause")
+@connectors.command("pause", examples=("outbox connectors pause",))
 @timeout_option
 def pause_verb(timeout: float) -> None:
     """Let the connectors idle. Events wait in PostgreSQL, whose log grows meanwhile."""
     _each(timeout, pause, "is paused; `outbox connectors resume` lets it go on")
 
 
-@connectors.command("resume")
+@connectors.command("resume", examples=("outbox connectors resume",))
 @timeout_option
 def resume_verb(timeout: float) -> None:
     """Let paused or stopped connectors go on, if the slot still has their place."""
     _each(timeout, start, "is running and reads its slot")
 
 
-@connectors.command("restart")
+@connectors.command(
+    "restart", examples=("outbox connectors restart", "outbox connectors restart --failed-only")
+)
 @click.option("--failed-only", is_flag=True, help="Leave alone what has not failed.")
 @timeout_option
 def restart_verb(timeout: float, *, failed_only: bool) -> None:
@@ -145,7 +152,9 @@ def restart_verb(timeout: float, *, failed_only: bool) -> None:
             say(f"{site.definition.name} {'was started again' if restarted else 'has not failed'}.")
 
 
-@connectors.command("recover")
+@connectors.command(
+    "recover", examples=("outbox connectors recover", "outbox connectors recover --by anna")
+)
 @timeout_option
 @by_option
 @output_option
@@ -199,7 +208,7 @@ def _record(database_url: str, slot: str, actor: str, fault: str | None) -> None
         )
 
 
-@connectors.command("delete")
+@connectors.command("delete", examples=("outbox connectors delete --yes",))
 @click.option("--yes", is_flag=True, help="Confirm: no event reaches Kafka without a connector.")
 @timeout_option
 def delete_verb(timeout: float, *, yes: bool) -> None:

@@ -5,6 +5,9 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 import click
+from click.shell_completion import CompletionItem
+
+from operations.command_line import Group
 
 DISTRIBUTION = "billing-outbox"
 
@@ -21,13 +24,14 @@ class Verb:
 VERBS = {
     "up": Verb("operations.stack", "up", "Start the local stack and wait until it is healthy."),
     "down": Verb("operations.stack", "down", "Stop everything of the local stack."),
-    "status": Verb("operations.stack", "status", "Show each process of the local stack."),
+    "status": Verb("operations.status", "status", "Show each process of the local stack."),
     "env": Verb("operations.stack", "env", "Print how to reach the local stack, as JSON."),
     "demo": Verb("operations.demo", "demo", "Drive sessions through it, and check every bill."),
     "connectors": Verb(
         "operations.connectors", "connectors", "Plan, apply and steer the connectors."
     ),
     "history": Verb("operations.history", "history", "Show what became of each event."),
+    "events": Verb("operations.events", "events", "Follow events as they come, and their bills."),
     "exceptions": Verb(
         "operations.exceptions", "exceptions", "List, retry and decide what could not be billed."
     ),
@@ -48,10 +52,14 @@ VERBS = {
     "doctor": Verb(
         "operations.doctor", "doctor", "Say what is wrong, and the command that mends it."
     ),
+    "completion": Verb(
+        "operations.completion", "completion", "Print the completion script of a shell."
+    ),
+    "help": Verb("operations.help", "help_verb", "Print the help of a verb."),
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose verbs are imported only when one of them is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -68,16 +76,27 @@ class LazyGroup(click.Group):
             raise TypeError(f"{verb.module}.{verb.attribute} is no click command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Return the list of verbs, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return each verb with what it does, without importing any."""
+        return [(name, verb.summary) for name, verb in VERBS.items()]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a verb without importing any, or an option."""
+        verbs = [
+            CompletionItem(name, help=verb.summary)
+            for name, verb in VERBS.items()
+            if name.startswith(incomplete)
+        ]
+        return verbs or click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Turn what a verb raises into a message and an exit code."""
+        """Turn what a verb raises into a message and an exit code.
+
+        Whoever reads may leave before the end (`| head`): click ends the verb then, without a word.
+        """
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             from operations.failures import explain  # noqa: PLC0415 - only when something failed
@@ -95,7 +114,11 @@ def _version() -> str:
         return "not installed"
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=("outbox up", "outbox history --contract c-17", "outbox help exceptions retry"),
+)
 @click.version_option(_version(), prog_name="outbox")
 def main() -> None:
     """Run a transactional outbox that bills, and see, retry and check what it does.

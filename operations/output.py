@@ -24,6 +24,9 @@ SILENT.propagate = False
 
 UNBOUNDED_COLUMNS = 100_000
 """Off a terminal nothing is cut or wrapped: the next program reads whole rows."""
+_FOLDED_COLUMNS_MIN = 12
+"""A column that folds what it holds into less than that is not readable."""
+_BORDER_COLUMNS = 3
 
 output_option: Callable[[Command], Command] = click.option(
     "--output",
@@ -46,13 +49,18 @@ def message_console() -> Console:
 
 
 def say(message: str) -> None:
-    """Return a line on standard error, as it is."""
+    """Print a line on standard error, as it is."""
     message_console().print(Text(message), soft_wrap=True)
 
 
 def as_json(value: Any) -> str:
     """JSON text; times as RFC 3339, ids and decimals as text, dataclasses as objects."""
     return json.dumps(value, default=plain_json, indent=2, ensure_ascii=False)
+
+
+def as_json_line(value: Any) -> str:
+    """JSON text on one line, for what is printed again and again; forms as in `as_json`."""
+    return json.dumps(value, default=plain_json, ensure_ascii=False)
 
 
 def plain_json(value: Any) -> Any:
@@ -80,16 +88,52 @@ def _cell(value: Any) -> Text:
     return Text(str(value))
 
 
-def print_table(
+def table_of(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None
-) -> None:
-    """Rows as a table; a row may lack a column."""
+) -> Table:
+    """Lay rows out as a table; a row may lack a column."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    output_console().print(table)
+    return table
+
+
+def _records_of(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None
+) -> Table:
+    """Lay rows out one below the other, a line for each of their columns that has a value."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        for column in columns:
+            cell = _cell(row.get(column))
+            if cell.plain:
+                table.add_row(column.replace("_", " "), cell)
+        table.add_section()
+    return table
+
+
+def _is_readable(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width_columns: int
+) -> bool:
+    """Whether a table fits without folding a cell into less than a word's width."""
+    needed = 1
+    for column in columns:
+        lengths = [len(column), *(_cell(row.get(column)).cell_len for row in rows)]
+        needed += min(max(lengths), _FOLDED_COLUMNS_MIN) + _BORDER_COLUMNS
+    return needed <= width_columns
+
+
+def print_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None
+) -> None:
+    """Rows as a table; where a terminal is too narrow for that, one below the other."""
+    console = output_console()
+    readable = _is_readable(rows, columns, console.width)
+    console.print((table_of if readable else _records_of)(rows, columns, title))
 
 
 def print_table_or_json(

@@ -14,14 +14,25 @@ from operations.failures import UnreachableError
 class Settings(BaseSettings):
     """Addresses as `outbox env` prints them; None for what is neither set nor running here."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="OUTBOX_",
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
 
     admin_database_url: str | None = None
+    """PostgreSQL as a superuser; only `connectors recover` needs one."""
     database_url: str | None = None
+    """PostgreSQL as the owner of the tables."""
     app_database_url: str | None = None
+    """PostgreSQL as an application, which may insert events; only `demo` needs it."""
     kafka_bootstrap_servers: str | None = None
+    """Kafka's brokers: `host:port`, with commas between them."""
     connect_url: str | None = None
+    """The REST interface of Kafka Connect."""
     console_url: str | None = None
+    """The console, for people."""
 
     @classmethod
     def settings_customise_sources(
@@ -32,7 +43,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the environment first, then what the local stack wrote when it came up."""
+        """Take the environment first, then what the local stack wrote when it came up."""
         local = JsonConfigSettingsSource(settings_cls, layout_from_environment().environment)
         return init_settings, env_settings, local
 

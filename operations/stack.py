@@ -1,23 +1,29 @@
-"""`outbox up`, `down`, `status`, `env`: the local stack."""
+"""`outbox up`, `down`, `env`: the local stack."""
 
 import time
-from dataclasses import asdict
 
 import click
 
 from infra.local.environment import require_environment
 from infra.local.layout import MAXIMUM_WORKERS, layout_from_environment
 from infra.local.stack import bring_up, take_down
-from infra.local.status import RUNNING, process_statuses
+from operations.command_line import Command
 from operations.failures import PROBLEM
-from operations.output import as_json, output_option, print_table_or_json, say
+from operations.output import as_json, say
 from operations.termination import interrupt_on_termination
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox up",
+        "outbox up --workers 2",
+    ),
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, MAXIMUM_WORKERS),
+    metavar="N",
     help="How many stream processors; default: as before, 1 at first.",
 )
 @click.pass_context
@@ -40,7 +46,13 @@ def up(ctx: click.Context, workers: int | None) -> None:
         ctx.exit(PROBLEM)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox down",
+        "outbox down --purge",
+    ),
+)
 @click.option("--purge", is_flag=True, help="Delete all data of this stack too.")
 def down(*, purge: bool) -> None:
     """Stop every process of the local stack, whatever state it is in. Data stays."""
@@ -48,25 +60,13 @@ def down(*, purge: bool) -> None:
     say(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
-@click.command()
-@output_option
-@click.pass_context
-def status(ctx: click.Context, output: str) -> None:
-    """Show each process: its id, state, health and address, and what it complains of.
-
-    Exit code 0 if all run and are healthy, 1 otherwise. `outbox doctor` looks closer.
-    """
-    processes = process_statuses(layout_from_environment())
-    columns = ("name", "pid", "state", "healthy", "address", "log")
-    print_table_or_json([asdict(process) for process in processes], output, columns)
-    for process in processes:
-        for complaint in process.complaints:
-            say(f"{process.name}: {complaint}")
-    if not all(process.healthy and process.state == RUNNING for process in processes):
-        ctx.exit(PROBLEM)
-
-
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox env",
+        "outbox env | jq -r .app_database_url",
+    ),
+)
 def env() -> None:
     """Print how to reach the local stack, as JSON; it holds passwords."""
     click.echo(as_json(require_environment(layout_from_environment())))

@@ -17,12 +17,16 @@ _EXIT_USAGE = 2
 class ProcessSettings(BaseSettings):
     """Settings that every process has; ports are of the loopback health endpoint."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_")
+    model_config = SettingsConfigDict(env_prefix="OUTBOX_", use_attribute_docstrings=True)
 
     kafka_bootstrap_servers: str
+    """Kafka's brokers: `host:port`, with commas between them."""
     state_directory: Path
+    """A folder of the process's own, which outlives it."""
     health_port: int
+    """Where it says, on loopback, whether it does its work."""
     log_level: str = "INFO"
+    """What is logged: that level and above."""
 
     @property
     def kafka(self) -> dict[str, str | int]:
@@ -38,15 +42,20 @@ class WorkerSettings(ProcessSettings):
     """
 
     worker_name: str
+    """Its identity in the consumer group: no two have the same."""
     application_id: str = Field(default=PROCESSORS_GROUP, pattern=r"^[a-zA-Z0-9_-]{1,100}$")
+    """The consumer group; another one than the default is a trial beside the others."""
     events_until: AwareDatetime | None = None
+    """Only events recorded by then are seen; for a trial."""
 
 
 class LedgerWriterSettings(ProcessSettings):
     """Settings of the ledger writer."""
 
     ledger_writer_database_url: str
+    """PostgreSQL as the role that posts."""
     writer_name: str = "ledger-writer"
+    """Its identity in the consumer group: no two have the same."""
 
 
 SettingsType = TypeVar("SettingsType", bound=ProcessSettings)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from infra.local.layout import layout_from_environment
+from operations.command_line import Group
 from operations.console.users import (
     PASSWORD_CHARACTERS_MIN,
     Role,
@@ -25,12 +26,13 @@ _NAME_CHARACTERS_MAX = 100
 file_option = click.option(
     "--file",
     "path",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"The file of users. Default: {USERS_FILE}, else console-users.json in OUTBOX_HOME.",
 )
 
 
-@click.group()
+@click.group(cls=Group, examples=("outbox console url", "outbox console users list"))
 def console() -> None:
     """Say where the console is, and who may use it.
 
@@ -39,34 +41,33 @@ def console() -> None:
     """
 
 
-@console.command()
+@console.command(examples=("outbox console url",))
 def url() -> None:
-    """Print the address of the console that runs here.
-
-    Example: outbox console url
-    """
+    """Print the address of the console that runs here."""
     click.echo(load_settings().need("console_url"))
 
 
-@console.group()
+@console.group(examples=("outbox console users add ana --role operator",))
 def users() -> None:
     """Say who may log in to the console, and as what."""
 
 
-@users.command("list")
+@users.command("list", examples=("outbox console users list",))
 @file_option
 @output_option
 def list_users(path: Path | None, output: str) -> None:
-    """List the users and their roles.
-
-    Example: outbox console users list
-    """
+    """List the users and their roles."""
     found = _read(_path(path))
     rows = [{"name": user.name, "role": user.role} for user in found.values()]
     print_table_or_json(rows, output, ("name", "role"))
 
 
-@users.command()
+@users.command(
+    examples=(
+        "outbox console users add ana --role operator",
+        "outbox console users add ana --password-stdin < password.txt",
+    )
+)
 @click.argument("name")
 @click.option(
     "--role",
@@ -82,8 +83,7 @@ def list_users(path: Path | None, output: str) -> None:
 def add(name: str, role: str, path: Path | None, *, password_stdin: bool) -> None:
     """Add a user, or give one another password or role; their sessions end with it.
 
-    The file holds Argon2id hashes and no password. Example: outbox console users add ana --role
-    operator
+    The file holds Argon2id hashes and no password.
     """
     if not name.strip() or len(name) > _NAME_CHARACTERS_MAX:
         raise click.UsageError(f"A name has 1 to {_NAME_CHARACTERS_MAX} characters.")
@@ -107,14 +107,11 @@ def add(name: str, role: str, path: Path | None, *, password_stdin: bool) -> Non
     )
 
 
-@users.command()
+@users.command(examples=("outbox console users remove ana",))
 @click.argument("name")
 @file_option
 def remove(name: str, path: Path | None) -> None:
-    """Remove a user, whose sessions end with it.
-
-    Example: outbox console users remove ana
-    """
+    """Remove a user, whose sessions end with it."""
     target = _path(path)
     found = _read(target)
     if name not in found:

@@ -14,11 +14,14 @@ _LOCAL_NAME = "localhost"
 class ConsoleSettings(BaseSettings):
     """Settings of this process; the addresses of the services are those of every verb."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_CONSOLE_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OUTBOX_CONSOLE_", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
     """Where it listens. Without users only a loopback address is accepted."""
     port: int = Field(ge=0, le=65535)
+    """On which port it listens."""
     origin: str | None = None
     """Under which address browsers reach it, as https://console.example.org; behind a proxy that
     ends TLS this is the proxy's. Default: where it listens."""
@@ -27,11 +30,15 @@ class ConsoleSettings(BaseSettings):
     session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(32), min_length=16)
     """Signs the session cookies. Default: a new one at every start, which ends all sessions."""
     session_hours: float = Field(default=12, gt=0)
+    """After how long everyone logs in again."""
     tls_certificate_file: Path | None = None
+    """The certificate, where it ends TLS itself; with the key."""
     tls_key_file: Path | None = None
+    """The key of the certificate."""
     hide_payloads: bool = False
     """Show the names of what a payload holds and none of its values."""
     log_level: str = Field(default="INFO", validation_alias="OUTBOX_LOG_LEVEL")
+    """What is logged: that level and above."""
 
     @field_validator("origin")
     @classmethod

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from infra.local.layout import layout_from_environment
 from infra.local.stack import bring_up, take_down
 from infra.local.status import RUNNING, process_statuses
+from operations.command_line import Command
 from operations.demo.footprint import stack_memory_mib
 from operations.demo.report import Report
 from operations.demo.scenario import Scenario
@@ -29,9 +30,19 @@ if TYPE_CHECKING:
     from operations.demo.scenario import Outcome
 
 
-@click.command()
-@click.option("--seed", type=int, help="Of the workload; default: a new one, which is printed.")
-@click.option("--rate", type=float, default=50.0, show_default=True, help="Events per second.")
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox demo",
+        "outbox demo --seed 7 --rate 100",
+    ),
+)
+@click.option(
+    "--seed", type=int, metavar="N", help="Of the workload; default: a new one, which is printed."
+)
+@click.option(
+    "--rate", type=float, metavar="N", default=50.0, show_default=True, help="Events a second."
+)
 @output_option
 @click.pass_context
 def demo(ctx: click.Context, seed: int | None, rate: float, output: str) -> None:
@@ -39,8 +50,6 @@ def demo(ctx: click.Context, seed: int | None, rate: float, output: str) -> None
 
     Uses the local stack that is up, or starts one and stops it again. Exit code 0 only if the
     ledger equals an expectation that is computed from the workload alone.
-
-    Example: outbox demo --seed 7
     """
     interrupt_on_termination()
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from infra.local.layout import layout_from_environment
+from operations.command_line import Command
 from operations.doctor.examination import Report, examine
 from operations.doctor.finding import Level
 from operations.failures import PROBLEM, UNREACHABLE
@@ -14,7 +15,13 @@ from operations.settings import load_settings
 _BOTH = {"postgres", "kafka"}
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox doctor",
+        "outbox doctor --output json",
+    ),
+)
 @output_option
 @click.pass_context
 def doctor(ctx: click.Context, output: str) -> None:

@@ -10,6 +10,7 @@ import click
 import psycopg
 
 from operations.actions import by_option
+from operations.command_line import Group
 from operations.exceptions.dismissing import dismiss_exceptions
 from operations.exceptions.listing import (
     OPEN_STATUSES,
@@ -24,6 +25,7 @@ from operations.failures import PROBLEM, ProblemError
 from operations.output import as_json, output_option, print_table_or_json, say
 from operations.settings import Settings, load_settings
 
+_REASONS_TEXT = ", ".join(REASONS)
 _COLUMNS = (
     "id", "reason", "status", "subject", "source_event_id", "attempts", "first_failed_at",
     "overdue", "last_error",
@@ -35,15 +37,39 @@ def connect(settings: Settings) -> psycopg.Connection:
     return psycopg.connect(settings.need("database_url"), autocommit=True, connect_timeout=10)
 
 
-@click.group()
+@click.group(
+    cls=Group, examples=("outbox exceptions list --status failed", "outbox exceptions retry --all")
+)
 def exceptions() -> None:
     """Show what could not be billed; try it again, decide it, or dismiss it."""
 
 
-@exceptions.command("list")
-@click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True)
-@click.option("--reason", "reasons", type=click.Choice(REASONS), multiple=True)
-@click.option("--subject", help="Of this session, package, or topic[partition]@offset.")
+@exceptions.command(
+    "list",
+    examples=(
+        "outbox exceptions list",
+        "outbox exceptions list --status failed --reason price_missing",
+        "outbox exceptions list --older-than-24h --output json",
+    ),
+)
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(STATUSES),
+    multiple=True,
+    help="Only these; repeatable.",
+)
+@click.option(
+    "--reason",
+    "reasons",
+    metavar="REASON",
+    type=click.Choice(REASONS),
+    multiple=True,
+    help=f"Only for these reasons; repeatable. One of {_REASONS_TEXT}.",
+)
+@click.option(
+    "--subject", metavar="SUBJECT", help="Of this session, package, or topic[partition]@offset."
+)
 @click.option("--older-than-24h", "overdue", is_flag=True, help="Open for more than a day.")
 @output_option
 def list_exceptions(
@@ -53,17 +79,16 @@ def list_exceptions(
     overdue: bool,
     output: str,
 ) -> None:
-    """List exceptions, oldest first; those open for more than 24 hours are overdue.
-
-    Example: outbox exceptions list --status failed --reason price_missing
-    """
+    """List exceptions, oldest first; those open for more than 24 hours are overdue."""
     choice = Choice(statuses=statuses, reasons=reasons, subject=subject, overdue=overdue)
     with connect(load_settings()) as connection:
         rows = chosen_exceptions(connection, choice)
     print_table_or_json(rows, output, _COLUMNS)
 
 
-@exceptions.command()
+@exceptions.command(
+    examples=("outbox exceptions show ID", "outbox exceptions show ID --output json | jq .record")
+)
 @click.argument("exception_id", metavar="ID", type=click.UUID)
 @output_option
 def show(exception_id: UUID, output: str) -> None:
@@ -80,13 +105,26 @@ def show(exception_id: UUID, output: str) -> None:
         say(why_not)
 
 
-@exceptions.command()
+@exceptions.command(
+    examples=(
+        "outbox exceptions retry ID",
+        "outbox exceptions retry --reason price_missing",
+        "outbox exceptions retry --event EVENT",
+        "outbox exceptions retry ID --edit-value value.json",
+    )
+)
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=click.UUID)
-@click.option("--event", type=click.UUID, help="Those of this event.")
-@click.option("--reason", type=click.Choice(REASONS), help="All open ones for this reason.")
+@click.option("--event", metavar="EVENT", type=click.UUID, help="Those of this event.")
+@click.option(
+    "--reason",
+    metavar="REASON",
+    type=click.Choice(REASONS),
+    help=f"All open ones for this reason: one of {_REASONS_TEXT}.",
+)
 @click.option("--all", "everything", is_flag=True, help="All open ones.")
 @click.option(
     "--edit-value",
+    metavar="FILE",
     type=click.File("rb"),
     help="Send this JSON instead of the record's own value (one exception of an event only).",
 )
@@ -108,8 +146,6 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
     What could not be posted is posted again; a record that could not be used is sent to its topic
     again. Conflicts cannot be retried: they need a decision. Exit code 1 if any failed again.
-
-    Examples: outbox exceptions retry 0b5e…; outbox exceptions retry --reason price_missing
     """
     if [bool(ids), event is not None, reason is not None, everything].count(True) != 1:
         raise click.UsageError("Say which: ID…, --event ID, --reason R or --all; one of these.")
@@ -178,15 +214,20 @@ def _try_again(
     return attempts + retry_and_wait(connection, payables, actor=actor)
 
 
-@exceptions.command()
+def _is_event(row: Mapping[str, Any]) -> bool:
+    return str(row["record"].get("topic", "")).startswith("events.")
+
+
+@exceptions.command(examples=('outbox exceptions dismiss ID --reason "paid by hand on 2 March"',))
 @click.argument("ids", metavar="ID...", nargs=-1, required=True, type=click.UUID)
-@click.option("--reason", required=True, help="Why; it is kept beside the exception.")
+@click.option(
+    "--reason", metavar="TEXT", required=True, help="Why; it is kept beside the exception."
+)
 @by_option
 def dismiss(ids: tuple[UUID, ...], reason: str, actor: str) -> None:
     """Decide that exceptions are not to be billed, or are right as they stand.
 
-    Stays so unless another event is involved. Example:
-    outbox exceptions dismiss 0b5e… --reason "paid by hand on 2 March"
+    They stay so unless another event is involved.
     """
     if not reason.strip():
         raise click.UsageError("--reason must say why.")

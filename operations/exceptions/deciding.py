@@ -9,6 +9,7 @@ import click
 import psycopg
 
 from operations.actions import by_option
+from operations.command_line import Command
 from operations.exceptions.billing_singly import bill_singly
 from operations.exceptions.command import connect
 from operations.exceptions.listing import OPEN_STATUSES, Choice, chosen_exceptions
@@ -38,13 +39,19 @@ _PAID = """
 """
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        'outbox exceptions resolve --void EVENT --reason "entered twice"',
+        'outbox exceptions resolve ID --bill-singly --reason "an extra lesson"',
+    ),
+)
 @click.argument("exception_id", metavar="[ID]", required=False, type=click.UUID)
 @click.option("--void", "event", metavar="EVENT", type=click.UUID, help="This event is wrong.")
 @click.option(
     "--bill-singly", "singly", is_flag=True, help="Bill a session beyond its package by itself."
 )
-@click.option("--reason", required=True, help="Why; it is kept with the decision.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; it is kept with the decision.")
 @by_option
 @output_option
 @click.pass_context
@@ -63,9 +70,6 @@ def resolve(  # noqa: PLR0913 - one parameter an option
     A void is an event as any other (services.session.voided): everything is decided anew as if the
     voided one were absent. Waits up to 10 s and prints what became of the exceptions; exit code 1
     if one is still open.
-
-    Examples: outbox exceptions resolve --void 01890a… --reason "entered twice"; outbox exceptions
-    resolve 0b5e… --bill-singly --reason "an extra lesson"
     """
     if (event is None) == (not singly):
         raise click.UsageError("Say --void EVENT, or ID --bill-singly; one of the two.")

@@ -1,6 +1,6 @@
 """Reads a chain of events: what became of each, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ _HERE = Path(__file__).parent
 SUBJECT_EVENTS = (_HERE / "subject.sql").read_text(encoding="utf-8")
 """Names the events of a contract, session, package or mentor; the rest of a statement follows."""
 _SESSION_EVENTS = (_HERE / "sessions.sql").read_text(encoding="utf-8")
+_KNOWN_EVENTS = (_HERE / "known.sql").read_text(encoding="utf-8")
 _HISTORY = (_HERE / "history.sql").read_text(encoding="utf-8")
 
 
@@ -56,6 +57,16 @@ def read_chosen(
     """Return all events of sessions, and events by their ids, likewise."""
     chosen = {"sessions": list(sessions), "events": list(events)}
     return _read(connection, _SESSION_EVENTS, {**chosen, **asdict(WHOLE)})
+
+
+def read_known(
+    connection: psycopg.Connection, known: Mapping[UUID, datetime]
+) -> list[dict[str, Any]]:
+    """Return events that are known by their id and created_at, likewise."""
+    if not known:
+        return []
+    named = {"ids": list(known), "times": list(known.values())}
+    return _read(connection, _KNOWN_EVENTS, {**named, **asdict(WHOLE)})
 
 
 def _read(

@@ -3,6 +3,7 @@
 import click
 import psycopg
 
+from operations.command_line import Command
 from operations.failures import ProblemError
 from operations.history.chain import Subject, read_chain
 from operations.history.summary import read_summary
@@ -15,7 +16,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox history --contract c-17",
+        "outbox history --session s-1 --output json",
+        "outbox history --mentor m-1",
+    ),
+)
 @click.option("--contract", metavar="ID", help="A contract and all its sessions.")
 @click.option("--session", metavar="ID", help="One session.")
 @click.option("--package", metavar="ID", help="The sessions of a service package.")
@@ -30,7 +38,7 @@ def history(
 ) -> None:
     """Show the chain of events in order, what became of each, and what is missing.
 
-    Example, for "I did 10 sessions; why are there 9 bills?": outbox history --contract c-17
+    It answers "I did 10 sessions; why are there 9 bills?" for a contract.
     """
     if [contract, session, package, mentor].count(None) != 3:  # noqa: PLR2004 - three of the four
         raise click.UsageError("Say whose: --contract, --session, --package or --mentor; one.")

@@ -1,6 +1,6 @@
 -- The whole chain of events of one contract, session, package or mentor, in order: what became of
 -- each, the bill that pays its session, and what is missing. Answers "I did 10 sessions; why are
--- there 9 bills?". Second part of one statement: subject.sql or sessions.sql says whose events.
+-- there 9 bills?". Second part of one statement: subject.sql, sessions.sql or known.sql says whose events.
 -- Parameters: after_at, after_id: the last event that is not to be shown, or null; events_max: how
 -- many at most, or null.
 -- By arrays and bounds, not by a join: those reach the indexes, and pass over the other days.

@@ -27,10 +27,12 @@ _log = structlog.get_logger(__name__)
 class KeeperSettings(BaseSettings):
     """Settings of this process; the addresses are those of every verb."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_")
+    model_config = SettingsConfigDict(env_prefix="OUTBOX_", use_attribute_docstrings=True)
 
     health_port: int
+    """Where it says, on loopback, whether it does its work."""
     log_level: str = Field(default="INFO")
+    """What is logged: that level and above."""
 
 
 def health(keeper: Keeper, watches: Sequence[Watch]) -> dict[str, object]:

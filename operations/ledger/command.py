@@ -9,6 +9,7 @@ import click
 import psycopg
 
 from operations.actions import by_option
+from operations.command_line import Group
 from operations.instants import Instant
 from operations.ledger.correcting import correct
 from operations.ledger.entries import Entry
@@ -36,12 +37,18 @@ def connect() -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True, connect_timeout=10)
 
 
-@click.group()
+@click.group(cls=Group, examples=("outbox ledger list --mentor m-1", "outbox ledger verify"))
 def ledger() -> None:
     """Show what is owed, take back or correct an entry, and check that none was tampered with."""
 
 
-@ledger.command("list")
+@ledger.command(
+    "list",
+    examples=(
+        "outbox ledger list --mentor m-1 --since 2026-03-01 --until 2026-04-01",
+        "outbox ledger list --session s-1 --output json",
+    ),
+)
 @click.option("--mentor", metavar="ID", help="Owed to this mentor.")
 @click.option("--contract", metavar="ID", help="Of this contract.")
 @click.option("--session", metavar="ID", help="That pay this session, by itself or in a package.")
@@ -51,6 +58,7 @@ def ledger() -> None:
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
+    metavar="N",
     default=_ENTRIES_MAX,
     show_default=True,
     help="List no more entries than this; the totals are of all.",
@@ -67,10 +75,7 @@ def list_entries(  # noqa: PLR0913 - one parameter an option
     limit: int,
     output: str,
 ) -> None:
-    """List entries, oldest first, and the net totals by currency: reversals are taken off.
-
-    Example: outbox ledger list --mentor m-1 --since 2026-03-01 --until 2026-04-01
-    """
+    """List entries, oldest first, and the net totals by currency: reversals are taken off."""
     choice = Choice(
         mentor=mentor,
         contract=contract,
@@ -91,11 +96,19 @@ def list_entries(  # noqa: PLR0913 - one parameter an option
         say(f"{found.left_out} more are not listed, but counted: --limit says how many to list.")
 
 
-_reason_option = click.option("--reason", required=True, help="Why; it is kept with the decision.")
+_reason_option = click.option(
+    "--reason", metavar="TEXT", required=True, help="Why; it is kept with the decision."
+)
 _dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would post.")
 
 
-@ledger.command("reverse")
+@ledger.command(
+    "reverse",
+    examples=(
+        "outbox ledger reverse ID --reason 'never held' --dry-run",
+        "outbox ledger reverse ID --reason 'the session was never held'",
+    ),
+)
 @click.argument("entry_id", metavar="ID", type=click.UUID)
 @_reason_option
 @by_option
@@ -105,8 +118,6 @@ def reverse_verb(entry_id: UUID, *, reason: str, actor: str, dry_run: bool, outp
     """Take an entry back and post nothing instead: nothing is owed for it any more.
 
     No redelivery and no replay brings it back; `outbox ledger correct ID` does.
-
-    Example: outbox ledger reverse 0b5e… --reason "the session was never held"
     """
     decision = _decision(actor, reason)
     with connect() as connection:
@@ -114,7 +125,13 @@ def reverse_verb(entry_id: UUID, *, reason: str, actor: str, dry_run: bool, outp
     _print_posted(posted, output, dry_run=dry_run)
 
 
-@ledger.command("correct")
+@ledger.command(
+    "correct",
+    examples=(
+        "outbox ledger correct ID --reason 'the price was backdated' --dry-run",
+        "outbox ledger correct ID --reason 'agreed by mail' --amount-minor 9000",
+    ),
+)
 @click.argument("entry_id", metavar="ID", type=click.UUID)
 @_reason_option
 @by_option
@@ -126,7 +143,9 @@ def reverse_verb(entry_id: UUID, *, reason: str, actor: str, dry_run: bool, outp
 @click.option("--student", "student_id", metavar="ID", help="Of this student instead.")
 @click.option("--occurred-at", type=Instant(), metavar="TIME", help="Billable since then instead.")
 @click.option("--price-code", metavar="CODE", help="Priced by this sessionType or packageCode.")
-@click.option("--amount-minor", type=click.IntRange(min=1), help="This much, in minor units.")
+@click.option(
+    "--amount-minor", type=click.IntRange(min=1), metavar="N", help="This much, in minor units."
+)
 @click.option("--currency", metavar="CODE", help="Of --amount-minor; default: the entry's.")
 @_dry_run_option
 @output_option
@@ -144,9 +163,6 @@ def correct_verb(
 
     What is right is what the events say in the open ledger_conflict of its session or package, else
     what the entry says, at the price that is in force now for that time; each can be said by hand.
-
-    Examples: outbox ledger correct 0b5e… --reason "the price was backdated" --dry-run; outbox
-    ledger correct 0b5e… --reason "agreed by mail" --amount-minor 9000
     """
     currency = by_hand["currency"]
     if currency is not None and by_hand["amount_minor"] is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from operations.command_line import Command
 from operations.failures import PROBLEM
 from operations.ledger.command import connect
 from operations.ledger.verification import Head, Verification, verify
@@ -45,7 +46,14 @@ class HeadType(click.ParamType):
         return Head(int(found[1]), found[2])
 
 
-@click.command("verify")
+@click.command(
+    "verify",
+    cls=Command,
+    examples=(
+        "outbox ledger verify",
+        "outbox ledger verify --head 12:HASH",
+    ),
+)
 @click.option(
     "--head",
     "expected",

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import psycopg
 
+from operations.command_line import Command
 from operations.failures import PROBLEM
 from operations.maintain.maintenance import maintain_database
 from operations.maintain.report import Maintenance
@@ -16,7 +17,13 @@ from operations.settings import Settings, load_settings
 _FIGURES = ("partitions_made", "archived", "strays_moved", "receipts_swept")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox maintain",
+        "OUTBOX_MAINTAIN_RETENTION_DAYS=90 outbox maintain",
+    ),
+)
 @output_option
 @click.pass_context
 def maintain(ctx: click.Context, output: str) -> None:

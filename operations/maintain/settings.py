@@ -8,7 +8,10 @@ class MaintainSettings(BaseSettings):
     """Times in the unit that the name ends in."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OUTBOX_MAINTAIN_", env_ignore_empty=True, extra="ignore"
+        env_prefix="OUTBOX_MAINTAIN_",
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     retention_days: int = Field(default=30, ge=1)

@@ -10,6 +10,7 @@ import click
 from rich.progress import Progress
 
 from operations.actions import by_option
+from operations.command_line import Command
 from operations.failures import PROBLEM
 from operations.instants import Instant
 from operations.output import message_console, output_option, say
@@ -22,10 +23,18 @@ from operations.settings import load_settings
 from operations.termination import interrupt_on_termination
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox rebuild",
+        "outbox rebuild --until 2026-03-01T12:00:00Z",
+        "outbox rebuild --replace",
+    ),
+)
 @click.option(
     "--until",
     type=Instant(),
+    metavar="TIME",
     help="Show the state as of this time: what was owed, and what waited for what.",
 )
 @click.option(
@@ -51,8 +60,6 @@ def rebuild(
     With --replace the new state takes the place of the one there is. That mends a lost changelog, a
     truncated topic of events, and a topic that was deleted and made anew: events that Kafka no
     longer has are sent again. The ledger is not touched.
-
-    Example: outbox rebuild --until 2026-03-01T12:00:00+00:00
     """
     if in_place and until is not None:
         raise click.UsageError("--replace makes the state of now: leave out --until.")

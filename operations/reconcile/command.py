@@ -6,6 +6,7 @@ from datetime import datetime
 import click
 
 from operations.actions import by_option
+from operations.command_line import Command
 from operations.failures import PROBLEM
 from operations.instants import Instant
 from operations.output import as_json, output_option, say
@@ -16,9 +17,23 @@ from operations.reconcile.showing import advise, print_reconciliation, print_rep
 from operations.settings import load_settings
 
 
-@click.command()
-@click.option("--since", type=Instant(), help="Only bills that fell due at this time or later.")
-@click.option("--until", type=Instant(), help="Only bills that fell due before this time.")
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox reconcile",
+        "outbox reconcile --since 2026-03-01 --output json",
+        "outbox reconcile --repair",
+    ),
+)
+@click.option(
+    "--since",
+    type=Instant(),
+    metavar="TIME",
+    help="Only bills that fell due at this time or later.",
+)
+@click.option(
+    "--until", type=Instant(), metavar="TIME", help="Only bills that fell due before this time."
+)
 @click.option(
     "--repair",
     is_flag=True,

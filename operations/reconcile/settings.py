@@ -8,7 +8,10 @@ class ReconcileSettings(BaseSettings):
     """Times in the unit that their name ends with."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OUTBOX_RECONCILE_", env_ignore_empty=True, extra="ignore"
+        env_prefix="OUTBOX_RECONCILE_",
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     wait_seconds: float = Field(default=20, ge=0)

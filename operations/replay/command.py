@@ -7,6 +7,7 @@ import click
 
 from infra.local.layout import layout_from_environment
 from operations.actions import by_option
+from operations.command_line import Command
 from operations.instants import Instant
 from operations.output import as_json, output_option, print_table, say
 from operations.replay.progress import Progress
@@ -18,29 +19,58 @@ from operations.termination import interrupt_on_termination
 from schemas.topics import EVENT_TOPICS
 
 
-@click.command()
-@click.option("--since", type=Instant(), help="Events created at this time or later.")
-@click.option("--until", type=Instant(), help="Events created before this time.")
+@click.command(
+    cls=Command,
+    examples=(
+        "outbox replay --contract c-17",
+        "outbox replay --since 2026-03-01 --until 2026-03-02 --dry-run",
+        "outbox replay --topic events.session --partition 2 --from-offset 100",
+        "outbox replay --all --dry-run",
+    ),
+)
+@click.option(
+    "--since", type=Instant(), metavar="TIME", help="Events created at this time or later."
+)
+@click.option("--until", type=Instant(), metavar="TIME", help="Events created before this time.")
 @click.option("--contract", metavar="ID", help="A contract and all its sessions.")
 @click.option("--session", metavar="ID", help="One session.")
 @click.option("--package", metavar="ID", help="The sessions of a service package.")
 @click.option("--mentor", metavar="ID", help="The sessions that a mentor held.")
-@click.option("--event", "events", type=click.UUID, multiple=True, help="This event; repeatable.")
-@click.option("--topic", type=click.Choice(EVENT_TOPICS), help="What lies in a topic.")
-@click.option("--partition", type=click.IntRange(min=0), help="Of the topic; default: each.")
-@click.option("--from-offset", type=click.IntRange(min=0), help="In each partition, inclusive.")
-@click.option("--to-offset", type=click.IntRange(min=1), help="In each partition, exclusive.")
+@click.option(
+    "--event",
+    "events",
+    metavar="EVENT",
+    type=click.UUID,
+    multiple=True,
+    help="This event; repeatable.",
+)
+@click.option(
+    "--topic",
+    metavar="TOPIC",
+    type=click.Choice(EVENT_TOPICS),
+    help=f"What lies in a topic: {', '.join(EVENT_TOPICS)}.",
+)
+@click.option(
+    "--partition", metavar="N", type=click.IntRange(min=0), help="Of the topic; default: each."
+)
+@click.option(
+    "--from-offset", metavar="N", type=click.IntRange(min=0), help="In each partition, inclusive."
+)
+@click.option(
+    "--to-offset", metavar="N", type=click.IntRange(min=1), help="In each partition, exclusive."
+)
 @click.option("--all", "everything", is_flag=True, help="Every event ever recorded.")
 @click.option("--dry-run", is_flag=True, help="Say how many of what and from where; send nothing.")
 @click.option(
     "--rate",
     type=click.FloatRange(min=0.1),
+    metavar="N",
     default=1000,
     show_default=True,
     help="Events a second at most, so that live traffic keeps its place.",
 )
 @click.option("--restart", is_flag=True, help="Begin anew where the same replay was broken off.")
-@click.option("--reason", help="Why; kept with what was done (operator_actions).")
+@click.option("--reason", metavar="TEXT", help="Why; kept with what was done (operator_actions).")
 @by_option
 @output_option
 def replay(  # noqa: PLR0913 - one parameter an option
@@ -69,10 +99,6 @@ def replay(  # noqa: PLR0913 - one parameter an option
     Byte for byte from Kafka where the record still lies, otherwise from domain_events or its
     archive. What arrives twice is billed once, so it is safe at any time, also on live traffic.
     Broken off, the same command goes on where it was.
-
-    Examples: outbox replay --contract c-17; outbox replay --since 2026-03-01 --until 2026-03-02;
-    outbox replay --topic events.session --partition 2 --from-offset 100 --to-offset 200;
-    outbox replay --all --dry-run
     """
     selection = Selection(
         since=since, until=until, contract=contract, session=session, package=package,

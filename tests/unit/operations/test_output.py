@@ -1,3 +1,4 @@
+import io
 import json
 import uuid
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from decimal import Decimal
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from operations.output import as_json, output_option, print_table_or_json, say
+from operations import output as output_module
+from operations.output import as_json, output_option, print_table, print_table_or_json, say
 
 LONG = "x" * 300
 ROWS = [
@@ -74,3 +77,36 @@ def test_values_of_a_database_have_a_form_in_json() -> None:
 def test_what_has_no_form_in_json_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no form in JSON"):
         as_json(object())
+
+
+def on_a_terminal_of(width_columns: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Print two rows of three columns as on a terminal; return what stands there."""
+    printed = io.StringIO()
+    console = Console(file=printed, width=width_columns)
+    monkeypatch.setattr(output_module, "output_console", lambda: console)
+    rows = [{"id": f"{number:036}", "reason": "price_missing", "error": LONG} for number in (1, 2)]
+    print_table(rows, ("id", "reason", "error"))
+    return printed.getvalue()
+
+
+def test_where_a_terminal_is_too_narrow_for_a_table_rows_are_one_below_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wide = on_a_terminal_of(120, monkeypatch)
+    assert wide.splitlines()[1].split() == ["┃", "id", "┃", "reason", "┃", "error", "┃"]
+    narrow = on_a_terminal_of(40, monkeypatch)
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert narrow.count("price_missing") == 2
+    assert "".join(narrow.split()).count("x") == 2 * len(LONG)
+
+
+def test_a_value_that_a_row_lacks_takes_no_line_of_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    printed = io.StringIO()
+    console = Console(file=printed, width=40)
+    monkeypatch.setattr(output_module, "output_console", lambda: console)
+    columns = ("one", "two", "three", "four", "five", "six")
+    print_table([{"one": "y" * 20, **dict.fromkeys(columns[1:5], "z" * 20)}], columns)
+    assert "five" in printed.getvalue()
+    assert "six" not in printed.getvalue()
