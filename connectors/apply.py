@@ -131,15 +131,6 @@ def start(site: Site) -> None:
     _wait_until_it_reads(site)
 
 
-def start_if_failed(site: Site) -> bool:
-    """Start the connector again if it or its task failed; tell whether it was so."""
-    status = site.client.status(site.definition.name)
-    if status is None or not status.failures:
-        return False
-    start(site)
-    return True
-
-
 def stop(site: Site) -> None:
     """End the tasks, their offsets stored; the connector stays defined."""
     site.client.stop(site.definition.name)

@@ -1,7 +1,7 @@
 """Where our connectors run, and which database they read, as the settings say."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,19 +10,23 @@ from connectors.client import ConnectClient
 from connectors.definition import load_definitions
 from infra.local.connect import secrets_file
 from infra.local.layout import layout_from_environment
-from operations.settings import load_settings
+from operations.settings import Settings, load_settings
 
 SECRETS_FILE = "OUTBOX_CONNECTOR_SECRETS_FILE"
 TIMEOUT_SECONDS = 60.0
 
 
 @contextmanager
-def connector_sites(timeout: float = TIMEOUT_SECONDS) -> Iterator[tuple[Site, ...]]:
-    """Every connector of ours, where the settings say."""
-    settings = load_settings()
+def connector_sites(
+    timeout: float = TIMEOUT_SECONDS,
+    settings: Settings | None = None,
+    make_client: Callable[[str], ConnectClient] = ConnectClient,
+) -> Iterator[tuple[Site, ...]]:
+    """Every connector of ours, where the settings say; `make_client` decides how long to ask."""
+    settings = settings or load_settings()
     local = secrets_file(layout_from_environment())
     secrets = Path(os.environ.get(SECRETS_FILE) or local)
-    with ConnectClient(settings.need("connect_url")) as client:
+    with make_client(settings.need("connect_url")) as client:
         database_url = settings.need("database_url")
         yield tuple(
             Site(client, definition, database_url, timeout)

@@ -6,28 +6,25 @@ from functools import partial
 from typing import Any
 
 import click
-import psycopg
 
-from connectors.apply import (
-    Overview,
-    Site,
-    apply,
-    delete,
-    overview,
-    pause,
-    plan_site,
-    read,
-    start,
-    start_if_failed,
-)
+from connectors.apply import Overview, Site, apply, overview, plan_site, read
 from connectors.plan import ActionKind
-from connectors.position import Source, format_lsn, publication_fault
+from connectors.position import format_lsn, publication_fault
 from connectors.renewal import renew_slot
-from connectors.traces import causes
 from infra.postgres.migrate import ensure_slot
 from infra.postgres.objects import HOME
-from operations.actions import by_option, record_action
+from operations.actions import by_option
 from operations.command_line import Group
+from operations.connector_acts import (
+    apply_definition,
+    delete_connector,
+    pause_connector,
+    record_recovery,
+    restart_connector,
+    restart_if_failed,
+    resume_connector,
+)
+from operations.connector_conditions import errors, slot_state
 from operations.connector_sites import TIMEOUT_SECONDS, connector_sites
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
@@ -86,8 +83,9 @@ def plan_verb(ctx: click.Context, output: str) -> None:
     "apply", examples=("outbox connectors apply", "outbox connectors apply --timeout 120")
 )
 @timeout_option
+@by_option
 @output_option
-def apply_verb(timeout: float, output: str) -> None:
+def apply_verb(timeout: float, actor: str, output: str) -> None:
     """Make Connect run what the definitions say, and wait until it does.
 
     What is paused, stopped or failed is started again. Refused where starting would lose events.
@@ -95,7 +93,7 @@ def apply_verb(timeout: float, output: str) -> None:
     with connector_sites(timeout) as sites:
         rows = [
             {"connector": action.connector, "action": str(action.kind), "state": "RUNNING"}
-            for action in map(apply, sites)
+            for action in (apply_definition(site, actor) for site in sites)
         ]
     print_table_or_json(rows, output, ("connector", "action", "state"))
 
@@ -114,7 +112,7 @@ def status_verb(ctx: click.Context, output: str) -> None:
     print_table_or_json([_status_row(seen) for seen in overviews], output, columns)
     for seen in overviews:
         if output == "table":
-            for line in _errors(seen):
+            for line in errors(seen):
                 say(f"{seen.name}: {line}")
         if seen.fault is not None:
             say(seen.fault)
@@ -124,16 +122,18 @@ def status_verb(ctx: click.Context, output: str) -> None:
 
 @connectors.command("pause", examples=("outbox connectors pause",))
 @timeout_option
-def pause_verb(timeout: float) -> None:
+@by_option
+def pause_verb(timeout: float, actor: str) -> None:
     """Let the connectors idle. Events wait in PostgreSQL, whose log grows meanwhile."""
-    _each(timeout, pause, "is paused; `outbox connectors resume` lets it go on")
+    _each(timeout, actor, pause_connector, "is paused; `outbox connectors resume` lets it go on")
 
 
 @connectors.command("resume", examples=("outbox connectors resume",))
 @timeout_option
-def resume_verb(timeout: float) -> None:
+@by_option
+def resume_verb(timeout: float, actor: str) -> None:
     """Let paused or stopped connectors go on, if the slot still has their place."""
-    _each(timeout, start, "is running and reads its slot")
+    _each(timeout, actor, resume_connector, "is running and reads its slot")
 
 
 @connectors.command(
@@ -141,14 +141,15 @@ def resume_verb(timeout: float) -> None:
 )
 @click.option("--failed-only", is_flag=True, help="Leave alone what has not failed.")
 @timeout_option
-def restart_verb(timeout: float, *, failed_only: bool) -> None:
+@by_option
+def restart_verb(timeout: float, actor: str, *, failed_only: bool) -> None:
     """Stop and start the connectors, if the slot still has their place."""
     if not failed_only:
-        _each(timeout, start, "is running and reads its slot")
+        _each(timeout, actor, restart_connector, "is running and reads its slot")
         return
     with connector_sites(timeout) as sites:
         for site in sites:
-            restarted = start_if_failed(site)
+            restarted = restart_if_failed(site, actor)
             say(f"{site.definition.name} {'was started again' if restarted else 'has not failed'}.")
 
 
@@ -178,7 +179,7 @@ def recover_verb(timeout: float, actor: str, output: str) -> None:
     with connector_sites(timeout) as sites:
         for site in sites:
             fault, slot = overview(site).fault, site.definition.slot_name
-            _record(owner_url, slot, actor, fault)
+            record_recovery(site, actor, fault)
             if fault is None:
                 send()
                 apply(site)
@@ -197,21 +198,11 @@ def _make_slot(site: Site, admin_url: str, owner_url: str) -> None:
     ensure_slot(admin_url)
 
 
-def _record(database_url: str, slot: str, actor: str, fault: str | None) -> None:
-    with psycopg.connect(database_url, connect_timeout=10) as connection:
-        record_action(
-            connection,
-            action="connectors.recover",
-            subject=slot,
-            actor=actor,
-            detail={"made_anew": fault is not None, "fault": fault},
-        )
-
-
 @connectors.command("delete", examples=("outbox connectors delete --yes",))
 @click.option("--yes", is_flag=True, help="Confirm: no event reaches Kafka without a connector.")
 @timeout_option
-def delete_verb(timeout: float, *, yes: bool) -> None:
+@by_option
+def delete_verb(timeout: float, actor: str, *, yes: bool) -> None:
     """Remove the connectors from Connect. Their slots and stored positions stay."""
     if not yes:
         raise click.UsageError(
@@ -219,16 +210,17 @@ def delete_verb(timeout: float, *, yes: bool) -> None:
         )
     _each(
         timeout,
-        delete,
+        actor,
+        delete_connector,
         "is deleted. Its replication slot stays and keeps all WAL from now on: apply again before"
         " the disk or max_slot_wal_keep_size is reached, or drop the slot",
     )
 
 
-def _each(timeout: float, change: Callable[[Site], None], outcome: str) -> None:
+def _each(timeout: float, actor: str, change: Callable[[Site, str], None], outcome: str) -> None:
     with connector_sites(timeout) as sites:
         for site in sites:
-            change(site)
+            change(site, actor)
             say(f"{site.definition.name} {outcome}.")
 
 
@@ -241,23 +233,10 @@ def _status_row(seen: Overview) -> dict[str, Any]:
         "state": "absent" if status is None else status.state,
         "tasks": [task.state for task in tasks],
         "worker": ", ".join(sorted({task.worker for task in tasks})),
-        "errors": _errors(seen),
-        "slot": _slot_state(seen.source),
+        "errors": errors(seen),
+        "slot": slot_state(seen.source),
         "lag_bytes": None if slot is None else slot.lag_bytes,
         "kept_bytes": None if slot is None else slot.kept_bytes,
         "stored_position": None if seen.stored is None else format_lsn(seen.stored),
         "fault": seen.fault,
     }
-
-
-def _errors(seen: Overview) -> list[str]:
-    failures = () if seen.status is None else seen.status.failures
-    return [cause for trace in failures for cause in causes(trace)]
-
-
-def _slot_state(source: Source) -> str:
-    if source.slot is None:
-        return "absent"
-    if source.slot.restart_lsn is None or source.slot.wal_status == "lost":
-        return "lost"
-    return "read" if source.slot.active else "not read"

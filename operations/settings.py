@@ -57,6 +57,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    def noticing_a_dead_link(self) -> "Settings":
+        """Return the same, but that no link to the database that goes nowhere holds for hours."""
+        from stream_processors.ledger.database import noticing_a_dead_link  # noqa: PLC0415
+
+        database_url = noticing_a_dead_link(self.need("database_url"))
+        return self.model_copy(update={"database_url": database_url})
+
 
 def load_settings() -> Settings:
     """Read environment and stack now."""

@@ -9,7 +9,8 @@ import uvicorn
 from pydantic import ValidationError
 
 from infra.local.layout import layout_from_environment
-from infra.local.status import process_statuses
+from infra.local.programs import stack_endpoints
+from infra.local.status import known_workers, process_statuses
 from operations.console.application import make_application
 from operations.console.observing import Observer
 from operations.console.services import Services
@@ -49,8 +50,12 @@ def main() -> None:
     set_up_logs(settings.log_level)
     # Each look at the processes would be a line.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    services = Services(load_settings())
-    observer = Observer(services, partial(process_statuses, layout_from_environment()))
+    layout = layout_from_environment()
+    endpoints = stack_endpoints(layout, known_workers(layout))
+    services = Services(
+        load_settings(), {each.name: each.health_url for each in endpoints if each.health_url}
+    )
+    observer = Observer(services, partial(process_statuses, layout))
     observer.start()
     _log.info("console_starts", origins=sorted(settings.origins), login=bool(settings.users_file))
     uvicorn.run(

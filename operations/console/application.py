@@ -30,6 +30,7 @@ from operations.console.pages import (
     overview,
     reconciliation,
 )
+from operations.console.reconciler import Reconciler
 from operations.console.rendering import render
 from operations.console.services import Services
 from operations.console.settings import ConsoleSettings
@@ -70,6 +71,7 @@ def make_application(
     application.state.services = services
     application.state.observer = observer
     application.state.tries = login.Tries()
+    application.state.reconciler = Reconciler(services)
     # What a client of a service raises is told as the command line tells it.
     for kind in (OperationalError, QueryCanceled):
         application.add_exception_handler(kind, _explained)

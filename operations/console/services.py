@@ -1,11 +1,13 @@
 """What the pages read from and act on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
+from infra.local.health import read_page
 from operations.settings import Settings
 
 _CONNECT_SECONDS = 3
@@ -15,9 +17,18 @@ _ACT_TIMEOUT_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Connections to PostgreSQL, each for one request: none that broke meanwhile is ever met."""
+    """Connections to PostgreSQL, each for one request: none that broke meanwhile is ever met.
+
+    `health_urls`: where our processes tell of themselves, by their name.
+    """
 
     addresses: Settings
+    health_urls: Mapping[str, str] = field(default_factory=dict)
+
+    def told_by(self, process: str) -> Mapping[str, Any] | None:
+        """Return what a process tells of itself; None where it does not answer."""
+        url = self.health_urls.get(process)
+        return None if url is None else read_page(url)
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection]:

@@ -3,7 +3,9 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import psycopg
 import structlog
@@ -21,6 +23,8 @@ from stream_processors.engine.logs import set_up_logs
 
 _KAFKA_SECONDS = 2.0
 
+_BEGAN_AT = time.time()
+
 _log = structlog.get_logger(__name__)
 
 
@@ -36,13 +40,16 @@ class KeeperSettings(BaseSettings):
 
 
 def health(keeper: Keeper, watches: Sequence[Watch]) -> dict[str, object]:
-    """Return what is wrong, by name, and whether nothing is.
+    """Return what is wrong, by name, whether nothing is, and how often which connector was started.
 
     The connectors' faults come last: where both are there, theirs is the command that mends.
+    Times are in seconds since 1970.
     """
     faults = {name: text for watch in watches for name, text in watch.faults().items()}
     faults.update(keeper.faults)
-    return {"ready": not faults, "faults": faults}
+    # From another thread, which may just be starting one.
+    restarts = {name: asdict(told) for name, told in dict(keeper.restarts).items()}
+    return {"ready": not faults, "faults": faults, "began_at": _BEGAN_AT, "restarts": restarts}
 
 
 def _connect() -> psycopg.Connection:

@@ -34,12 +34,24 @@ CONTENT = (RUNNING, PAUSED)
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """How often a connector was started again; `last_at` in seconds since 1970."""
+
+    count: int
+    last_at: float
+
+
 @dataclass(slots=True)
 class Keeper:
-    """Looks after all connectors; `faults` says what is wrong with which, by name."""
+    """Looks after all connectors; `faults` says what is wrong with which, by name.
+
+    `restarts`: those that it started again since it began itself.
+    """
 
     stopping: threading.Event = field(default_factory=threading.Event)
     faults: dict[str, str] = field(default_factory=dict)
+    restarts: dict[str, Restarts] = field(default_factory=dict)
     stopped_since: dict[str, float] = field(default_factory=dict)
     unread_since: dict[str, float] = field(default_factory=dict)
 
@@ -65,7 +77,10 @@ class Keeper:
             seen = overview(site)
             if self._must_be_started(name, seen.status):
                 start(site)
-                _log.warning("connector_started_again", connector=name)
+                earlier = self.restarts.get(name)
+                count = 1 if earlier is None else earlier.count + 1
+                self.restarts[name] = Restarts(count, time.time())
+                _log.warning("connector_started_again", connector=name, count=count)
                 seen = overview(site)
         except ConnectorError as error:
             self._note(name, str(error))

@@ -78,12 +78,16 @@ class Entry:
         )
 
 
+class NoEntryError(ProblemError):
+    """The ledger has no entry of that id."""
+
+
 def read_entry(connection: psycopg.Connection[Any], entry_id: UUID) -> Entry:
-    """Return the entry. Raises ProblemError where there is none."""
+    """Return the entry. Raises NoEntryError where there is none."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         entry = cursor.execute(_BY_ID, {"id": entry_id}).fetchone()
     if entry is None:
-        raise ProblemError(
+        raise NoEntryError(
             f"There is no ledger entry {entry_id}; nothing was posted. `outbox ledger list` shows "
             "those there are."
         )

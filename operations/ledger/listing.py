@@ -1,17 +1,30 @@
 """Entries of the ledger and what they come to, reversals taken off."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
 _HERE = Path(__file__).parent
-_CHOSEN = (_HERE / "listing.sql").read_text(encoding="utf-8")
-_ENTRIES = _CHOSEN + (_HERE / "listing_entries.sql").read_text(encoding="utf-8")
-_TOTALS = _CHOSEN + (_HERE / "listing_totals.sql").read_text(encoding="utf-8")
+_ROWS_AT_ONCE = 1_000
+
+
+def _statement(*parts: str) -> str:
+    return "".join(
+        (_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("listing", *parts)
+    )
+
+
+_OLDEST = _statement("listing_oldest", "listing_entries")
+_NEWEST = _statement("listing_newest", "listing_entries")
+_TOTALS = _statement("listing_totals")
+_MENTORS = _statement("listing_mentors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +52,78 @@ class Listing:
         return sum(int(total["entries"]) for total in self.totals) - len(self.entries)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries, newest first; the totals by currency of all chosen ones, and by the first mentors.
+
+    `mentors`: of each currency those to whom most is owed. `goes_on`: there are older entries.
+    """
+
+    entries: Sequence[dict[str, Any]]
+    totals: Sequence[dict[str, Any]]
+    mentors: Sequence[dict[str, Any]]
+    goes_on: bool
+
+
 def chosen_entries(
     connection: psycopg.Connection[Any], choice: Choice, entries_max: int | None = None
 ) -> Listing:
     """Return the entries and their totals, of one moment."""
+    with _of_one_moment(connection) as cursor:
+        entries = cursor.execute(_OLDEST, {**asdict(choice), "entries_max": entries_max}).fetchall()
+        return Listing(entries, _counted(cursor.execute(_TOTALS, asdict(choice)).fetchall()))
+
+
+def entries_page(
+    connection: psycopg.Connection[Any],
+    choice: Choice,
+    *,
+    before: UUID | None,
+    entries_max: int,
+    mentors_max: int,
+) -> Page:
+    """Return the newest entries, or those that come after the entry `before`; of one moment."""
+    chosen = asdict(choice)
+    with _of_one_moment(connection) as cursor:
+        # One more than is shown tells whether it goes on.
+        entries = cursor.execute(
+            _NEWEST, {**chosen, "before": before, "entries_max": entries_max + 1}
+        ).fetchall()
+        totals = cursor.execute(_TOTALS, chosen).fetchall()
+        mentors = cursor.execute(_MENTORS, {**chosen, "mentors_max": mentors_max}).fetchall()
+    return Page(
+        entries[:entries_max], _counted(totals), _counted(mentors), len(entries) > entries_max
+    )
+
+
+def all_entries(
+    connection: psycopg.Connection[Any], choice: Choice
+) -> Iterator[Sequence[dict[str, Any]]]:
+    """Yield all chosen entries, oldest first, in lists of some; however many, few are in memory."""
+    with (
+        connection.transaction(),
+        connection.cursor(name="ledger_entries", row_factory=dict_row) as cursor,
+    ):
+        cursor.execute(_OLDEST, {**asdict(choice), "entries_max": None})
+        while entries := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield entries
+
+
+@contextmanager
+def _of_one_moment(
+    connection: psycopg.Connection[Any],
+) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        entries = cursor.execute(
-            _ENTRIES, {**asdict(choice), "entries_max": entries_max}
-        ).fetchall()
-        totals = cursor.execute(_TOTALS, asdict(choice)).fetchall()
-    # Sums of bigint are numeric, which JSON would have as text.
-    return Listing(
-        entries,
-        [
-            {name: value if name == "currency" else int(value) for name, value in total.items()}
-            for total in totals
-        ],
-    )
+        yield cursor
+
+
+def _counted(totals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows whose sums are integers: sums of bigint are numeric, which JSON has as text."""
+    return [
+        {
+            name: int(value) if name == "entries" or name.endswith("_minor") else value
+            for name, value in total.items()
+        }
+        for total in totals
+    ]

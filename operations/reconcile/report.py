@@ -40,17 +40,22 @@ _WAITING = ("in_flight", "retrying")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The figures of one day (UTC): of the bills that fell due on it, and of its events."""
+    """The figures of one day (UTC): of the bills that fell due on it, and of its events.
+
+    `verdict`: as that of all, by what belongs to this day; that a stage stands still is of no day.
+    """
 
     day: date
     events: int
     expected: int
     billed: int
     missing: int
+    failed: int
     duplicate: int
     mismatched: int
     undelivered: int
     waiting: int
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,8 @@ class Reconciliation:
     `packages_stuck` because of it: events that the application never wrote. `loss_percent`: the
     missing of the expected bills or the undelivered of the events, whichever is more.
     `stands_still`: a stage makes no progress, whatever else was found.
-    `details`: the offenders, each with its `fault`, `reason` and ids; `details_left_out`: how many
-    more there are of them.
+    `details`: the offenders, each with its `day`, `fault`, `reason` and ids; `details_left_out`:
+    how many more there are of them.
     """
 
     events: int
@@ -118,6 +123,24 @@ class _Tally:
         self.expected = sum(self.bills[outcome] for outcome in _EXPECTED)
         self.billed = sum(self.bills[outcome] for outcome in _BILLED) + self.not_owed["mismatched"]
 
+    @property
+    def loss_percent(self) -> float:
+        """Bills of bills and events of events: one event of a million is not 1 % of 100 bills."""
+        return max(
+            percent(self.offenders["missing"], self.expected),
+            percent(self.offenders["undelivered"], self.events),
+        )
+
+    @property
+    def error_percent(self) -> float:
+        """What stands wrongly in the ledger, of what stands there."""
+        return percent(self.offenders["duplicate"] + self.offenders["mismatched"], self.billed)
+
+    def verdict(self, *, stands_still: bool = False) -> str:
+        """Say what all of it comes to."""
+        fault = stands_still or any(self.offenders[outcome] for outcome in _DISCREPANCIES)
+        return verdict(self.loss_percent, self.error_percent, fault=fault)
+
 
 def reconciliation(
     outcomes: Sequence[OutcomeCount], *, warnings: Sequence[str] = (), stands_still: bool = False
@@ -125,12 +148,6 @@ def reconciliation(
     """Sum up; where a stage stands still the verdict cannot be clean."""
     tally = _Tally(outcomes)
     offenders = tally.offenders
-    # Bills of bills and events of events: one event of a million is not one percent of 100 bills.
-    loss = max(
-        percent(offenders["missing"], tally.expected),
-        percent(offenders["undelivered"], tally.events),
-    )
-    error = percent(offenders["duplicate"] + offenders["mismatched"], tally.billed)
     return Reconciliation(
         events=tally.events,
         expected=tally.expected,
@@ -149,12 +166,10 @@ def reconciliation(
         completed_without_consumed=offenders["completed_without_consumed"],
         packages_stuck=offenders["package_stuck"],
         decided=tally.bills["decided"] + tally.not_owed["decided"],
-        loss_percent=loss,
-        error_percent=error,
+        loss_percent=tally.loss_percent,
+        error_percent=tally.error_percent,
         stands_still=stands_still,
-        verdict=verdict(
-            loss, error, fault=stands_still or any(offenders[outcome] for outcome in _DISCREPANCIES)
-        ),
+        verdict=tally.verdict(stands_still=stands_still),
         days=_days(outcomes),
         details=_details(outcomes),
         details_left_out=sum(
@@ -181,16 +196,18 @@ def _day(day: date, outcomes: Sequence[OutcomeCount]) -> Day:
         expected=tally.expected,
         billed=tally.billed,
         missing=tally.offenders["missing"],
+        failed=tally.offenders["failed"],
         duplicate=tally.offenders["duplicate"],
         mismatched=tally.offenders["mismatched"],
         undelivered=tally.offenders["undelivered"],
         waiting=sum(tally.waiting.values()),
+        verdict=tally.verdict(),
     )
 
 
 def _details(outcomes: Sequence[OutcomeCount]) -> list[dict[str, Any]]:
     return [
-        {"fault": outcome.outcome, "reason": outcome.reason, **detail}
+        {"day": outcome.day, "fault": outcome.outcome, "reason": outcome.reason, **detail}
         for outcome in outcomes
         for detail in outcome.details
     ]

@@ -11,18 +11,18 @@ from operations.reconcile.report import Day, Reconciliation
 DAYS_SHOWN = 31
 """Of a longer time, the last days are shown and those on which something is wrong."""
 
-_FIGURES = (
+FIGURES = (
     "events", "expected", "billed", "missing", "failed", "duplicate", "mismatched", "repriced",
     "undelivered", "conflicts", "waiting", "overdue_waits", "consumed_without_completed",
     "completed_without_consumed", "packages_stuck", "decided", "loss_percent", "error_percent",
     "verdict",
 )  # fmt: skip
 _DAY = (
-    "day", "events", "expected", "billed", "missing", "duplicate", "mismatched", "undelivered",
-    "waiting",
+    "day", "events", "expected", "billed", "missing", "failed", "duplicate", "mismatched",
+    "undelivered", "waiting", "verdict",
 )  # fmt: skip
 
-_WAY_OUT = {
+WAYS_OUT = {
     "missing": "Missing: `outbox reconcile --repair` sends their events again.",
     "undelivered": "Undelivered: `outbox connectors status` shows whether the connector runs; "
     "`outbox reconcile --repair` sends them by hand.",
@@ -41,6 +41,8 @@ _WAY_OUT = {
     "conflicts": "Conflicts, posted before events that contradict them: see "
     "`outbox exceptions list --status failed --reason ledger_conflict`.",
 }
+"""What a person does about each figure that is not 0."""
+
 _AFTER_REPAIR = (
     "Still missing after the repair: the processors have passed the events again and said nothing. "
     "See `outbox status` and the log of worker-1."
@@ -50,7 +52,7 @@ _AFTER_REPAIR = (
 def print_reconciliation(found: Reconciliation) -> None:
     """Print figures, days and offenders as tables."""
     figures = asdict(found)
-    rows = [{"figure": name, "value": figures[name]} for name in _FIGURES]
+    rows = [{"figure": name, "value": figures[name]} for name in FIGURES]
     print_table(rows, ("figure", "value"))
     _print_days(found)
     _print_details(found)
@@ -60,7 +62,7 @@ def print_repair(repair: Repair) -> None:
     """Print what was found before and after, and what is left."""
     before, after = asdict(repair.before), asdict(repair.after)
     print_table(
-        [{"figure": name, "before": before[name], "after": after[name]} for name in _FIGURES],
+        [{"figure": name, "before": before[name], "after": after[name]} for name in FIGURES],
         ("figure", "before", "after"),
     )
     _print_days(repair.after)
@@ -77,7 +79,7 @@ def advise(found: Reconciliation, repaired: bool) -> None:
         waits = [f"{count} for {what}" for what, count in found.waiting_for.items()]
         say(f"Waiting: {', '.join(waits)}.")
     figures = asdict(found)
-    for name, way_out in _WAY_OUT.items():
+    for name, way_out in WAYS_OUT.items():
         if figures[name]:
             say(_AFTER_REPAIR if repaired and name == "missing" else way_out)
 
@@ -99,7 +101,7 @@ def _print_days(found: Reconciliation) -> None:
 
 
 def _is_wrong(day: Day) -> bool:
-    return bool(day.missing or day.duplicate or day.mismatched or day.undelivered)
+    return day.verdict != "clean"
 
 
 def _row(day: Day) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
+from infra.local.programs import SCHEDULER
 from operations.scheduler.timetable import Outcome, Task, Turn
 from operations.scheduler.window import Window
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Examine: TypeAlias = "Callable[[datetime | None, Turn], Examination]"
 """Reconciles what was touched since then."""
+Record: TypeAlias = "Callable[[str, datetime | None, Turn, Reconciliation], None]"
+"""Keeps, for the console, what a task found since then."""
 
 RECONCILE_LATELY = "reconcile"
 RECONCILE_DAY = "reconcile-day"
@@ -43,17 +46,23 @@ class NoVerdictError(Exception):
 def addresses() -> Settings:
     """Return what every verb is told, but that no link that goes nowhere holds a task for hours."""
     from operations.settings import load_settings  # noqa: PLC0415
-    from stream_processors.ledger.database import noticing_a_dead_link  # noqa: PLC0415
 
-    settings = load_settings()
-    database_url = noticing_a_dead_link(settings.need("database_url"))
-    return settings.model_copy(update={"database_url": database_url})
+    return load_settings().noticing_a_dead_link()
 
 
 def _examine(since: datetime | None, turn: Turn) -> Examination:
     from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
 
     return examine_now(addresses(), (since, None), turn.sleep)
+
+
+def _record(task: str, since: datetime | None, turn: Turn, found: Reconciliation) -> None:
+    from operations.reconcile.reconciling import database  # noqa: PLC0415
+    from operations.reconcile.recording import record_run  # noqa: PLC0415
+
+    began_at = datetime.fromtimestamp(turn.began_at, UTC)
+    with database(addresses().need("database_url")) as connection:
+        record_run(connection, task, SCHEDULER, (since, None), began_at, found)
 
 
 def reconciling(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
@@ -86,7 +95,9 @@ def reconciling(settings: SchedulerSettings, examine: Examine = _examine) -> Tas
     )
 
 
-def reconciling_day(settings: SchedulerSettings, examine: Examine = _examine) -> Task:
+def reconciling_day(
+    settings: SchedulerSettings, examine: Examine = _examine, record: Record = _record
+) -> Task:
     """Return the task that reconciles the whole of the last hours, as often as its share allows.
 
     It finds what became wrong, or was committed, long after its time.
@@ -95,7 +106,7 @@ def reconciling_day(settings: SchedulerSettings, examine: Examine = _examine) ->
 
     def run(turn: Turn) -> Outcome:
         since = datetime.fromtimestamp(turn.began_at, UTC) - span
-        return outcome_of(examine(since, turn).found, since)
+        return _recorded(RECONCILE_DAY, since, turn, examine, record)
 
     return Task(
         name=RECONCILE_DAY,
@@ -126,7 +137,22 @@ def daily(settings: SchedulerSettings) -> list[Task]:
 
 
 def _reconcile_all(turn: Turn) -> Outcome:
-    return outcome_of(_examine(None, turn).found, None)
+    return _recorded(RECONCILE_ALL, None, turn, _examine, _record)
+
+
+def _recorded(
+    task: str, since: datetime | None, turn: Turn, examine: Examine, record: Record
+) -> Outcome:
+    """Reconcile, and keep what was found; what cannot be kept is told, and judged nevertheless."""
+    found = examine(since, turn).found
+    outcome = outcome_of(found, since)
+    try:
+        record(task, since, turn, found)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
+        fault = " ".join(str(error).split()) or repr(error)
+        told = f"{outcome.summary}. It could not be recorded, so the console shows an earlier one"
+        return replace(outcome, summary=f"{told}: {fault}", fine=False)
+    return outcome
 
 
 def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
