@@ -140,6 +140,21 @@ class ConnectServices:
             time.sleep(0.1)
         raise AssertionError("the task did not fail")
 
+    @contextmanager
+    def wrong_password(self) -> Iterator[None]:
+        """Let the task fail, since its password is wrong; the right one is back after the block."""
+        secrets = secrets_file(self.layout)
+        right = secrets.read_text(encoding="utf-8")
+        lines = [line for line in right.splitlines() if not line.startswith("database.password")]
+        secrets.write_text("\n".join([*lines, "database.password=wrong", ""]), encoding="utf-8")
+        try:
+            self.client.stop(self.definition.name)
+            self.client.resume(self.definition.name)
+            self.failure()
+            yield
+        finally:
+            secrets.write_text(right, encoding="utf-8")
+
     def invalidate(self) -> None:
         """Stop the connector, and let the server remove the log that its slot needs."""
         self.stop()

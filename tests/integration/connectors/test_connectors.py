@@ -5,16 +5,15 @@ import os
 import signal
 import statistics
 import time
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from connectors.apply import Site, apply, start_if_failed
+from connectors.apply import Site, apply
 from connectors.errors import ConnectorTimeoutError, DefinitionInvalidError
 from connectors.plan import ActionKind
-from infra.local.connect import secrets_file
+from operations.connector_acts import restart_if_failed
 from tests.connect_services import ConnectServices
 from tests.integration.connectors.conftest import BEFORE_THE_FIRST_START
 
@@ -183,34 +182,17 @@ def test_status_tells_how_far_the_slot_is_behind(services: ConnectServices) -> N
 
 
 def test_a_task_that_failed_says_why_and_is_started_again(services: ConnectServices) -> None:
-    secrets = secrets_file(services.layout)
-    right = secrets.read_text(encoding="utf-8")
-    lines = [line for line in right.splitlines() if not line.startswith("database.password")]
-    _write(secrets, "\n".join([*lines, "database.password=wrong", ""]))
-    name = services.definition.name
-    services.client.stop(name)
-    services.client.resume(name)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        status = services.client.status(name)
-        if status is not None and status.failures:
-            break
-        time.sleep(0.2)
-    code, _, err = services.outbox("connectors", "status")
-    assert code == 1
-    assert "password authentication failed" in err
-    assert "\tat " not in err
-    code, _, err = services.outbox("connectors", "apply")
-    assert code == 1
-    assert "password authentication failed" in err
-    _write(secrets, right)
-    assert start_if_failed(services.site)
-    assert not start_if_failed(services.site)
+    with services.wrong_password():
+        code, _, err = services.outbox("connectors", "status")
+        assert code == 1
+        assert "password authentication failed" in err
+        assert "\tat " not in err
+        code, _, err = services.outbox("connectors", "apply")
+        assert code == 1
+        assert "password authentication failed" in err
+    assert restart_if_failed(services.site, "Dana")
+    assert not restart_if_failed(services.site, "Dana")
     assert services.delivered(services.insert()) is not None
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def test_a_killed_postgresql_is_found_again_within_seconds(services: ConnectServices) -> None:
