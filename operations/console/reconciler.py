@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import click
 import structlog
 
 from operations.actions import record_action
@@ -69,7 +70,7 @@ class Reconciler:
             failed = None
         except Exception as error:  # noqa: BLE001 - told on the page, where it was asked for
             _log.warning("reconciliation_failed", exc_info=error)
-            explained = explain(error)
+            explained = error if isinstance(error, click.ClickException) else explain(error)
             text = repr(error) if explained is None else explained.format_message()
             failed = Asked(asked.period, asked.actor, asked.began_at, failure=text)
         with self._lock:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from operations.reconcile.comparison import OutcomeCount, Scope
 from operations.reconcile.reconciling import Examination
 from operations.reconcile.report import Reconciliation, reconciliation
 from operations.scheduler.settings import SchedulerSettings
-from operations.scheduler.tasks import reconciling
+from operations.scheduler.tasks import reconciling, reconciling_day
 from operations.scheduler.timetable import Task, Timetable, Turn
 from tests.unit.timetables import Clock, after
 
@@ -29,7 +30,8 @@ class Pipeline:
     """What a reconciliation finds, as far as its window reaches back.
 
     `fault`: what, and when it happened; `undecided_since`: when what is on its way fell due;
-    `behind`: a stage is, `still`: it stands still. Times in seconds on the wall.
+    `behind`: a stage is, `still`: it stands still; `read_only`: nothing can be recorded. Times in
+    seconds on the wall.
     """
 
     directory: Path
@@ -41,6 +43,8 @@ class Pipeline:
     broken: bool = False
     works_seconds: float = 0.0
     read_since: list[float] = field(default_factory=list)
+    recorded: list[tuple[str, float, str]] = field(default_factory=list)
+    read_only: bool = False
 
     @property
     def now(self) -> float:
@@ -72,8 +76,18 @@ class Pipeline:
             None if self.behind or self.still else datetime.fromtimestamp(judged, UTC),
         )
 
+    def record(self, task: str, since: datetime | None, turn: Turn, found: Reconciliation) -> None:
+        assert since is not None
+        if self.read_only:
+            raise OSError("read-only transaction")
+        self.recorded.append((task, turn.began_at - since.timestamp(), found.verdict))
+
+    def start_day(self) -> "Process":
+        """A process of the scheduler that reconciles the whole day."""
+        return self.start(partial(reconciling_day, record=self.record))
+
     def start(self, make: Callable[..., Task] = reconciling) -> "Process":
-        """A process of the scheduler."""
+        """A process of the scheduler that reconciles what is new."""
         task = make(self.settings(), self.examine)
         clock = self.clock
         return Process(

@@ -96,7 +96,9 @@ def test_a_bill_that_no_event_calls_for_counts_as_billed_and_wrong() -> None:
 
 def test_each_detail_names_its_fault_and_what_is_left_out_is_counted() -> None:
     found = reconciliation([offenders("missing", 5)])
-    assert found.details == [{"fault": "missing", "reason": "why", "subject": "s"}]
+    assert found.details == [
+        {"day": TODAY.date(), "fault": "missing", "reason": "why", "subject": "s"}
+    ]
     assert found.details_left_out == 4
 
 
@@ -125,3 +127,25 @@ def test_a_day_begins_at_midnight_utc_wherever_the_server_stands() -> None:
     evening = datetime.fromisoformat("2026-02-28T23:30:00-05:00")
     (day,) = reconciliation([OutcomeCount("events", "read", "", evening, 7, [])]).days
     assert (day.day.isoformat(), day.events) == ("2026-03-01", 7)
+
+
+def test_each_day_has_its_own_verdict_and_each_offender_its_day() -> None:
+    yesterday = TODAY - timedelta(days=1)
+    found = reconciliation(
+        [
+            bills("billed", 1_000),
+            OutcomeCount("bill", "billed", "", yesterday, 99, []),
+            OutcomeCount("bill", "missing", "", yesterday, 1, []),
+            OutcomeCount("offender", "missing", "", yesterday, 1, [{"subject": "lost"}]),
+            OutcomeCount("bill", "failed", "", TODAY, 1, []),
+            OutcomeCount("offender", "failed", "", TODAY, 1, [{"subject": "stuck"}]),
+        ]
+    )
+    assert [(str(day.day), day.verdict, day.failed) for day in found.days] == [
+        ("2026-02-28", "roll_back", 0),
+        ("2026-03-01", "discrepancy", 1),
+    ]
+    assert {(each["subject"], str(each["day"])) for each in found.details} == {
+        ("lost", "2026-02-28"),
+        ("stuck", "2026-03-01"),
+    }

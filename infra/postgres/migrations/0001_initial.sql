@@ -1206,7 +1206,7 @@ COMMENT ON COLUMN operator_actions.actor IS
     'Who acted, as the operating system or --by says; the database role does not tell people apart.';
 COMMENT ON COLUMN operator_actions.action IS 'The verb, as ledger.correct or exceptions.dismiss.';
 COMMENT ON COLUMN operator_actions.subject IS
-    'What it was done to: a session or package, an exception, an event, a replication slot.';
+    'What it was done to: a session or package, an exception, an event, a connector or its slot.';
 COMMENT ON COLUMN operator_actions.reason IS 'Why, where the verb asks for it.';
 COMMENT ON COLUMN operator_actions.detail IS 'What exactly was done: ids and values by name.';
 

@@ -177,10 +177,10 @@ def test_a_run_that_comes_to_no_verdict_is_told_and_can_be_asked_for_again(
 ) -> None:
     monkeypatch.setenv("OUTBOX_RECONCILE_KAFKA_TIMEOUT_SECONDS", "1")
     asked = {"since": TODAY, "until": TODAY}
-    said = read(console.post("/reconciliation", data=asked).text)
+    said = read(console.post("/reconciliation", data=asked, follow_redirects=True).text)
     assert f"The reconciliation of {TODAY} has begun" in said
     assert f"Reconciling {TODAY}" in said
-    refused = console.post("/reconciliation", data=asked)
+    refused = console.post("/reconciliation", data=asked, follow_redirects=True)
     assert refused.status_code == 409
     assert "is still under way" in read(refused.text)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -193,7 +193,7 @@ def test_a_run_that_comes_to_no_verdict_is_told_and_can_be_asked_for_again(
     assert owner.execute("SELECT action, subject FROM operator_actions").fetchall() == [
         ("reconcile.run", TODAY)
     ]
-    assert console.post("/reconciliation", data=asked).status_code == 200
+    assert console.post("/reconciliation", data=asked, follow_redirects=True).status_code == 200
 
 
 def test_a_run_that_is_not_there_is_not_found(console: TestClient) -> None:

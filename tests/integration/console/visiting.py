@@ -1,4 +1,4 @@
-"""The console as its browser meets it, on a database of a test's own."""
+"""The console as a person meets it: what its pages say, and where they lead."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +16,9 @@ FROM_ITS_OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 
 
 @contextmanager
-def visiting(services: Services, **settings: object) -> Iterator[TestClient]:
-    """Visit a console with these services as somebody at its own machine does."""
-    application = make_application(
-        ConsoleSettings(port=PORT, **settings), services, Observer(services, list)
-    )
+def visiting(services: Services) -> Iterator[TestClient]:
+    """Visit a console with these services, without a login; redirects are followed."""
+    application = make_application(ConsoleSettings(port=PORT), services, Observer(services, list))
     with TestClient(
         application, base_url=f"http://127.0.0.1:{PORT}", headers=FROM_ITS_OWN_PAGE
     ) as client:

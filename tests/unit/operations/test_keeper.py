@@ -9,8 +9,10 @@ import pytest
 from connectors.apply import Overview, Site
 from connectors.client import ConnectClient, ConnectorStatus, Task
 from connectors.definition import load_definitions
+from connectors.errors import ConnectorFailedError
 from connectors.position import Slot, Source
 from operations.keeper import connectors
+from operations.keeper.__main__ import health
 from operations.keeper.connectors import STOPPED_SECONDS, UNREAD_SECONDS, Keeper
 
 NAME = "outbox_events"
@@ -32,17 +34,24 @@ def started_at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Overview, float], dict[str, str]]:
+def keeper() -> Keeper:
+    return Keeper()
+
+
+@pytest.fixture
+def look(
+    monkeypatch: pytest.MonkeyPatch, keeper: Keeper
+) -> Callable[[Overview, float], dict[str, str]]:
     """Let a keeper look at a connector at a time; its faults after it."""
     with ConnectClient("http://127.0.0.1:1") as client:
         definition = load_definitions(Path("/secrets"))[0]
-    site, looking = Site(client, definition, "postgresql://"), Keeper()
+    site = Site(client, definition, "postgresql://")
 
     def look(overview: Overview, at_seconds: float) -> dict[str, str]:
         monkeypatch.setattr(connectors, "overview", lambda _: overview)
         monkeypatch.setattr(time, "monotonic", lambda: at_seconds)
-        looking._look_at(site)
-        return looking.faults
+        keeper._look_at(site)
+        return keeper.faults
 
     return look
 
@@ -90,3 +99,29 @@ def test_a_connector_in_any_other_state_is_not_started(
     look(seen(state, read=False), 100.0)
     look(seen(state, read=False), 100.0 + 2 * STOPPED_SECONDS)
     assert started_at == []
+
+
+def test_it_tells_how_often_it_started_which_connector_and_when_last(
+    look: Callable[[Overview, float], dict[str, str]], keeper: Keeper
+) -> None:
+    look(seen("RUNNING", read=True), 100.0)
+    assert health(keeper, [])["restarts"] == {}
+    began = time.time()
+    for at_seconds in (101.0, 102.0):
+        look(seen("FAILED", read=False), at_seconds)
+    told = health(keeper, [])["restarts"]["outbox-events"]
+    assert told["count"] == 2
+    assert began <= told["last_at"] <= time.time()
+
+
+def test_a_connector_that_it_could_not_start_is_not_told_as_started(
+    look: Callable[[Overview, float], dict[str, str]],
+    keeper: Keeper,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: Site) -> None:
+        raise ConnectorFailedError("no password")
+
+    monkeypatch.setattr(connectors, "start", refuse)
+    assert "no password" in look(seen("FAILED", read=False), 100.0)["outbox-events"]
+    assert health(keeper, [])["restarts"] == {}

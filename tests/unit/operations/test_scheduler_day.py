@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from operations.scheduler.tasks import reconciling_day
 from tests.unit.scheduled_pipeline import DAY_SECONDS, Pipeline
 from tests.unit.timetables import after
 
@@ -17,7 +16,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 def test_what_was_committed_after_the_overlap_is_found_by_the_whole_day(
     pipeline: Pipeline,
 ) -> None:
-    scheduler, whole = pipeline.start(), pipeline.start(reconciling_day)
+    scheduler, whole = pipeline.start(), pipeline.start_day()
     scheduler.run()
     scheduler.run()
     pipeline.fault = ("undelivered", pipeline.now - 3_600)
@@ -31,7 +30,7 @@ def test_where_the_whole_day_is_little_it_is_read_every_minute_also_after_a_faul
     pipeline: Pipeline,
 ) -> None:
     pipeline.works_seconds = 0.5
-    whole = pipeline.start(reconciling_day)
+    whole = pipeline.start_day()
     whole.run()
     for fault in (None, ("missing", pipeline.now), None):
         pipeline.fault = fault
@@ -46,7 +45,7 @@ def test_where_the_whole_day_is_much_it_takes_no_more_than_its_share(
 ) -> None:
     pipeline.works_seconds = 100
     pipeline.fault = None if fault is None else (fault, pipeline.now)
-    whole = pipeline.start(reconciling_day)
+    whole = pipeline.start_day()
     whole.run()
     assert after(whole.timetable, whole.task) == 100 / 0.05
 
@@ -69,3 +68,32 @@ def test_what_was_caught_up_with_is_no_reason_to_rest(pipeline: Pipeline) -> Non
     scheduler = pipeline.start()
     scheduler.run()
     assert after(scheduler.timetable, scheduler.task) == 60
+
+
+def test_what_was_found_is_recorded_for_the_console(pipeline: Pipeline) -> None:
+    whole = pipeline.start_day()
+    whole.run()
+    pipeline.fault = ("missing", pipeline.now)
+    whole.run()
+    assert pipeline.recorded == [
+        ("reconcile-day", DAY_SECONDS, "clean"),
+        ("reconcile-day", DAY_SECONDS, "roll_back"),
+    ]
+
+
+def test_what_cannot_be_recorded_is_told_and_is_judged_all_the_same(pipeline: Pipeline) -> None:
+    pipeline.read_only = True
+    whole = pipeline.start_day()
+    whole.run()
+    health = whole.timetable.health()
+    assert health["ready"] is True
+    (notice,) = dict(health["notices"]).values()
+    assert "are as they should be" in notice
+    assert "could not be recorded" in notice
+    assert "read-only transaction" in notice
+    pipeline.fault = ("missing", pipeline.now)
+    whole.run()
+    assert whole.alarms
+    pipeline.read_only, pipeline.fault = False, None
+    whole.run()
+    assert whole.timetable.health()["notices"] == {}
