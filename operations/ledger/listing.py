@@ -21,8 +21,12 @@ def _statement(*parts: str) -> str:
     )
 
 
-_OLDEST = _statement("listing_oldest", "listing_entries")
-_NEWEST = _statement("listing_newest", "listing_entries")
+# In the very order of the index, so that the first of many come at once.
+_OLDEST = _statement("listing_oldest", "listing_entries") + "ORDER BY listed.posted_at, listed.id"
+_NEWEST = (
+    _statement("listing_newest", "listing_entries")
+    + "ORDER BY listed.posted_at DESC, listed.id DESC"
+)
 _TOTALS = _statement("listing_totals")
 _MENTORS = _statement("listing_mentors")
 

@@ -20,4 +20,3 @@ LEFT JOIN LATERAL (
     ORDER BY acted_at
     LIMIT 1
 ) AS action ON true
-ORDER BY listed.place

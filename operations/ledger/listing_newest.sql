@@ -1,6 +1,6 @@
 -- Parameters: entries_max: int; before: uuid or null, the entry after which the list goes on.
 , listed AS (
-    SELECT *, row_number() OVER (ORDER BY posted_at DESC, id DESC) AS place
+    SELECT *
     FROM chosen
     WHERE %(before)s::uuid IS NULL OR (posted_at, id) < (
         SELECT posted_at, id FROM mentor_payable_ledgers WHERE id = %(before)s::uuid
