@@ -124,22 +124,28 @@ def test_the_newest_run_speaks_unless_it_is_clean_because_it_could_judge_nothing
     assert "clean" in days(console.get("/reconciliation").text)[TODAY]
 
 
-def test_a_day_without_anything_is_clean_once_it_was_judged(
+def test_days_without_anything_are_counted_once_they_were_judged(
     console: TestClient, record: Record
 ) -> None:
+    record(since=MIDNIGHT)
+    said = read(console.get("/reconciliation").text)
+    assert "1 of these days is judged and empty: no event was recorded" in said
+    assert "30 of these days were not judged as a whole by any run" in said
     record()
-    assert (
-        "clean no event, and no bill that fell due"
-        in days(console.get("/reconciliation").text)[TODAY]
-    )
+    said = read(console.get("/reconciliation").text)
+    assert "31 of these days are judged and empty" in said
+    assert "not judged" not in said
 
 
+@pytest.mark.usefixtures("missing_bill")
 def test_earlier_days_are_asked_for_by_an_address(console: TestClient, record: Record) -> None:
-    record(began_at=NOW)
-    html = console.get("/reconciliation?until=2026-01-31").text
-    shown = days(html)
-    assert (max(shown), min(shown), len(shown)) == ("2026-01-31", "2026-01-01", 31)
-    assert "/reconciliation?until=2025-12-31" in targets(html)
+    record()
+    yesterday = (MIDNIGHT - DAY).date()
+    html = console.get(f"/reconciliation?until={yesterday}").text
+    assert days(html) == {}
+    first = yesterday - 30 * DAY
+    assert f"By day (UTC), {first} to {yesterday}" in read(html)
+    assert f"/reconciliation?until={first - DAY}" in targets(html)
 
 
 def test_of_the_schedulers_runs_the_last_of_a_day_and_verdict_stays_of_a_persons_each(
