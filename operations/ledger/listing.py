@@ -1,6 +1,6 @@
 """Entries of the ledger and what they come to, reversals taken off."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -102,8 +102,8 @@ def entries_page(
 
 def all_entries(
     connection: psycopg.Connection[Any], choice: Choice
-) -> Iterator[Sequence[dict[str, Any]]]:
-    """Yield all chosen entries, oldest first, in lists of some; however many, few are in memory."""
+) -> Generator[Sequence[dict[str, Any]], None, None]:
+    """Yield all chosen entries, oldest first, in lists: few are in memory at a time."""
     with (
         connection.transaction(),
         connection.cursor(name="ledger_entries", row_factory=dict_row) as cursor,

@@ -1,11 +1,15 @@
 """What is owed: entries and their totals, one entry's whole story, and all of it as CSV."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime
+from itertools import chain
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from operations.console.csv_export import csv_text, header
 from operations.console.forms import Fields, identity, text
@@ -68,10 +72,10 @@ def entry(request: Request) -> Response:
             text = f"The ledger has no entry {entry_id}: /ledger lists those there are."
             return render(request, "error.html", 404, title="No such entry", text=text)
         of_subject = Choice(session=shown.session_id, package=shown.service_package_id)
-        chain = chosen_entries(connection, of_subject, _CHAIN_MAX).entries
+        entries = chosen_entries(connection, of_subject, _CHAIN_MAX).entries
         acts = rows(connection, _ACTIONS, {**_OF_ANYBODY, "subject": shown.subject})
         seals = rows(connection, _SEAL, {"id": entry_id})
-    return render(request, "ledger_entry.html", entry=shown, chain=chain, acts=acts, seals=seals)
+    return render(request, "ledger_entry.html", entry=shown, chain=entries, acts=acts, seals=seals)
 
 
 def export(request: Request) -> Response:
@@ -82,24 +86,36 @@ def export(request: Request) -> Response:
     # What fails does so before the answer has begun, and is told as on a page.
     first = next(lines)
     name = f"ledger-{asked.first or 'beginning'}-to-{asked.last or datetime.now(UTC).date()}.csv"
-    return StreamingResponse(
-        _from(first, lines),
+    return _Export(
+        first,
+        lines,
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _lines(request: Request, choice: Choice) -> Iterator[str]:
-    with request.app.state.services.reading() as connection:
-        entries = all_entries(connection, choice)
+class _Export(StreamingResponse):
+    """Sends lines; whoever breaks it off leaves no transaction open behind."""
+
+    def __init__(self, first: str, following: Generator[str, None, None], **told: Any) -> None:
+        super().__init__(chain([first], following), **told)
+        self._following = following
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._following.close()
+
+
+def _lines(request: Request, choice: Choice) -> Generator[str, None, None]:
+    with (
+        request.app.state.services.reading() as connection,
+        closing(all_entries(connection, choice)) as entries,
+    ):
         yield header(_COLUMNS) + csv_text(next(entries, ()), _COLUMNS)
         for some in entries:
             yield csv_text(some, _COLUMNS)
-
-
-def _from(first: str, following: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from following
 
 
 def _asked(fields: Fields) -> Period:

@@ -6,11 +6,15 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import psycopg
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from operations.actions import record_action
+from operations.console.pages import ledger
+from operations.ledger import listing
 from operations.ledger.reversing import Decision, reverse
 from tests.integration.console.visiting import read, targets
 from tests.integration.database_rows import insert_entry, pay
@@ -186,6 +190,42 @@ def test_the_export_is_for_programs_and_harmless_in_a_spreadsheet(
     assert (posted["amount_minor"], posted["currency"]) == ("10000", "USD")
     assert taken_back["amount_minor"] == "-10000", "an amount is a number, and no formula"
     assert datetime.fromisoformat(posted["occurred_at"]).tzinfo is not None
+
+
+def test_whoever_breaks_an_export_off_leaves_no_transaction_open(
+    console: TestClient, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_ROWS_AT_ONCE", 1)
+    for number in range(3):
+        post(owner, f"session-{number}")
+    kept: list[object] = []
+    export = ledger._Export.__init__
+
+    def keep(self: object, *arguments: object, **told: object) -> None:
+        # As a traceback that is still around does.
+        kept.append(arguments)
+        export(self, *arguments, **told)
+
+    monkeypatch.setattr(ledger._Export, "__init__", keep)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("nobody listens any more")
+
+    host = (b"host", b"127.0.0.1:25405")
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "method": "GET",
+        "path": "/ledger.csv", "query_string": b"", "headers": [host], "scheme": "http",
+        "http_version": "1.1",
+    }  # fmt: skip
+    with pytest.raises((OSError, ClientDisconnect)):
+        anyio.run(console.app, scope, receive, send)
+    assert kept
+    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    assert owner.execute(left, [owner.info.dbname]).fetchone() == (0,)
 
 
 def test_the_export_of_nothing_has_its_header(console: TestClient) -> None:
