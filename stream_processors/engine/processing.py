@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from schemas.errors import UnknownFingerprint
 from stream_processors.engine.crash import end_process
 from stream_processors.engine.fact_table import PendingFacts
+from stream_processors.engine.origin import origin_of
 from stream_processors.engine.outbound import DeliveryError
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ class Processor:
             for number in {record.partition for record in records}
         }
         caused = [
-            _Caused(output, record.position)
+            each
             for record in records
-            for output in self._handle(record, pending[record.partition])
+            for each in self._caused_by(record, pending[record.partition])
         ]
         changelog = [
             self._table.changelog_record(number, key, value)
@@ -176,6 +177,14 @@ class Processor:
             whole &= facts.partition.store(rows, offsets[: len(rows)])
             del offsets[: len(rows)]
         return whole
+
+    def _caused_by(self, record: InboundRecord, facts: PendingFacts) -> list[_Caused]:
+        """Return what follows from a record, each bearing the event that it comes from."""
+        headers = origin_of(record).headers
+        return [
+            _Caused(replace(output, headers=headers), record.position)
+            for output in self._handle(record, facts)
+        ]
 
     def _handle(self, record: InboundRecord, facts: PendingFacts) -> list[OutboundRecord]:
         if self._journal.is_deadly(record.position):
