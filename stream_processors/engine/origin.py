@@ -45,6 +45,10 @@ class Origin:
         )
         return tuple((name, value) for name, value in said if value is not None)
 
+    def within(self, traceparent: bytes) -> Origin:
+        """Return the same event, as seen from another span of its trace."""
+        return Origin(self.event_id, self.created_at, traceparent)
+
 
 def origin_of(record: InboundRecord) -> Origin:
     """Return which event a record comes from, whether the connector wrote it or a process of ours.
