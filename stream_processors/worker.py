@@ -22,6 +22,7 @@ from stream_processors.engine.logs import set_up_logs
 from stream_processors.engine.outbound import Outbound
 from stream_processors.engine.processing import Processor
 from stream_processors.engine.tracing import tracer_from_environment
+from stream_processors.groups import PROCESSORS_GROUP
 from stream_processors.settings import WorkerSettings, read_settings
 from stream_processors.written_topics import written_topics
 
@@ -115,7 +116,9 @@ def main() -> None:
     settings = read_settings(WorkerSettings)
     settings.state_directory.mkdir(parents=True, exist_ok=True)
     set_up_logs(settings.log_level)
-    tracer = tracer_from_environment("worker")
+    # On trial it processes again what was long ago: that is no part of those traces.
+    on_trial = settings.application_id != PROCESSORS_GROUP
+    tracer = None if on_trial else tracer_from_environment("worker")
     application = build_worker(settings, tracer)
     _log.info("worker_starts", worker=settings.worker_name)
     worker = faust.Worker(

@@ -16,6 +16,7 @@ from infra.local.credentials import load_credentials
 from infra.local.layout import project_directory
 from infra.local.processors import ledger_writer_program, worker_program
 from infra.local.programs import Program
+from operations.replay.sending import EVENT_COLUMNS, event_record
 from producer_app import database, outbox
 from schemas.records import SessionCompleted
 from tests.end_to_end.books import NOON, Books
@@ -23,7 +24,7 @@ from tests.running_stack import RunningStack
 from tests.span_collector import Collector, collecting
 from tests.waiting import wait_until
 
-OURS = ("worker-1", "ledger-writer", "connector-keeper", "scheduler")
+OURS = ("worker-1", "ledger-writer", "connector-keeper", "scheduler", "console")
 
 
 def traceparent(number: int, *, sampled: bool = True) -> str:
@@ -81,13 +82,22 @@ def headers_in(books: Books, topic: str, key: str) -> list[dict[str, bytes | Non
         remaining += end - begin
     consumer.assign(places)
     while remaining:
-        for message in consumer.consume(500, timeout=20):
+        for message in consumer.consume(min(remaining, 500), timeout=20):
             assert message.error() is None
             remaining -= 1
             if message.key() == key.encode():
                 found.append(dict(message.headers() or ()))
     consumer.close()
     return found
+
+
+def wait_until_told(books: Books, package: str) -> None:
+    """Wait until a package knows of its first session: the next one completes it then."""
+    wait_until(
+        f"{package} is told of a session",
+        lambda: headers_in(books, "billing.package-sessions", books.id(package)),
+        is_so=bool,
+    )
 
 
 def lines_of(stack: RunningStack, name: str) -> list[dict[str, Any]]:
@@ -140,6 +150,7 @@ def test_a_sampled_event_is_followed_by_its_trace_through_all_logs_and_headers(
 
 def test_a_package_is_followed_by_the_trace_of_the_session_that_completed_it(books: Books) -> None:
     record(books, "first", traceparent(2), package="package")
+    wait_until_told(books, "package")
     last = record(books, "last", traceparent(3), package="package")
     [bill] = books.wait_for_bills(1)
     lines = wait_until(
@@ -198,6 +209,9 @@ def test_what_is_sent_again_bears_the_headers_of_the_first_time(books: Books) ->
     assert again == [said, said]
     _, replayed = headers_in(books, "events.session", books.id("again"))
     assert replayed == {**sent, "replayed": b"replay"}
+    # Repair and recover make theirs from the table.
+    [row] = books.rows(f"SELECT {EVENT_COLUMNS} FROM domain_events WHERE id = %s", event_id)
+    assert dict(event_record(row).headers) == sent
 
 
 @contextmanager
@@ -245,6 +259,7 @@ def test_the_spans_of_an_event_are_one_trace_each_the_parent_of_the_next(
 ) -> None:
     with exporting(books.stack, collector.url):
         record(books, "first", None, package="traced")
+        wait_until_told(books, "traced")
         record(books, "unsampled", traceparent(7, sampled=False))
         last = record(books, "last", traceparent(6), package="traced")
         bills = books.wait_for_bills(2)
