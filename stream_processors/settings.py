@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run time
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, ValidationError
+import structlog
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_processors.engine.logs import set_up_logs
 from stream_processors.groups import PROCESSORS_GROUP
 
 _EXIT_USAGE = 2
 
+_log = structlog.get_logger(__name__)
 
-class ProcessSettings(BaseSettings):
-    """Settings that every process has; ports are of the loopback health endpoint."""
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
+]
+DEFAULT_LOG_LEVEL: LogLevel = "INFO"
+
+
+class LoggingSettings(BaseSettings):
+    """What a process needs in order to say anything."""
 
     model_config = SettingsConfigDict(env_prefix="OUTBOX_", use_attribute_docstrings=True)
+
+    log_level: LogLevel = DEFAULT_LOG_LEVEL
+    """What is less grave is not written; at DEBUG there is a line for each event."""
+
+
+class ProcessSettings(LoggingSettings):
+    """Settings that every process has; ports are of the loopback health endpoint."""
 
     kafka_bootstrap_servers: str
     """Kafka's brokers: `host:port`, with commas between them."""
@@ -25,8 +41,6 @@ class ProcessSettings(BaseSettings):
     """A folder of the process's own, which outlives it."""
     health_port: int
     """Where it says, on loopback, whether it does its work."""
-    log_level: str = "INFO"
-    """What is logged: that level and above."""
 
     @property
     def kafka(self) -> dict[str, str | int]:
@@ -58,15 +72,18 @@ class LedgerWriterSettings(ProcessSettings):
     """Its identity in the consumer group: no two have the same."""
 
 
-SettingsType = TypeVar("SettingsType", bound=ProcessSettings)
+SettingsType = TypeVar("SettingsType", bound=LoggingSettings)
 
 
 def read_settings(settings_type: type[SettingsType]) -> SettingsType:
-    """Read the settings of a process, or end it with an error that names each wrong one."""
+    """Read the settings of a process, or end it with an error in its log for each wrong one."""
     try:
         return settings_type.model_validate({})
     except ValidationError as error:
+        set_up_logs(DEFAULT_LOG_LEVEL)
         for fault in error.errors():
             name = "OUTBOX_" + "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"{name}: {fault['msg']}: set it in the environment", file=sys.stderr)  # noqa: T201
+            _log.critical(
+                "setting_refused", setting=name, error=f"{fault['msg']}: set it in the environment"
+            )
         sys.exit(_EXIT_USAGE)

@@ -21,12 +21,15 @@ from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.engine.outbound import Outbound
 from stream_processors.engine.processing import Processor
+from stream_processors.engine.tracing import tracer_from_environment
+from stream_processors.groups import PROCESSORS_GROUP
 from stream_processors.settings import WorkerSettings, read_settings
 from stream_processors.written_topics import written_topics
 
 if TYPE_CHECKING:
     from schemas.topics import Topic
     from stream_processors.engine.processing import Agent
+    from stream_processors.engine.tracing import Tracer
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +58,7 @@ class _Progress:
         }
 
 
-def build_worker(settings: WorkerSettings) -> faust.App:
+def build_worker(settings: WorkerSettings, tracer: Tracer | None = None) -> faust.App:
     """Wire the agents, their tables and the way out into a Faust application."""
     application = make_application(
         application_id=settings.application_id,
@@ -74,7 +77,7 @@ def build_worker(settings: WorkerSettings) -> faust.App:
         source, changelog = written.get(source.name, source), written[changelog.name]
         log = Changelog(changelog.name, source.name, settings.application_id, settings.kafka)
         table = FactTable(table_name, log, settings.state_directory)
-        processor = Processor(agent, table, outbound, journal)
+        processor = Processor(agent, table, outbound, journal, tracer)
         add_agent(application, source.name, processor, progress.finished)
 
     add(_sessions(settings), topics.EVENTS_SESSION, topics.SESSION_FACTS_CHANGELOG, "session_facts")
@@ -113,7 +116,10 @@ def main() -> None:
     settings = read_settings(WorkerSettings)
     settings.state_directory.mkdir(parents=True, exist_ok=True)
     set_up_logs(settings.log_level)
-    application = build_worker(settings)
+    # On trial it processes again what was long ago: that is no part of those traces.
+    on_trial = settings.application_id != PROCESSORS_GROUP
+    tracer = None if on_trial else tracer_from_environment("worker")
+    application = build_worker(settings, tracer)
     _log.info("worker_starts", worker=settings.worker_name)
     worker = faust.Worker(
         application,
@@ -123,7 +129,13 @@ def main() -> None:
         override_logging=False,
         quiet=True,
     )
-    worker.execute_from_commandline()
+    # Its end is a control sequence in the log, terminal or not.
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    finally:
+        if tracer is not None:
+            tracer.close()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The console as a process: `python -m operations.console`."""
 
-import logging
 import sys
 from functools import partial
 
@@ -35,7 +34,9 @@ def read_console_settings() -> ConsoleSettings:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
             message = fault["msg"].removeprefix("Value error, ")
-            where = f"OUTBOX_CONSOLE_{name}: " if name else ""
+            # A setting that other processes have too bears its whole name.
+            prefix = "" if name.startswith("OUTBOX_") else "OUTBOX_CONSOLE_"
+            where = f"{prefix}{name}: " if name else ""
             print(f"{where}{message}.", file=sys.stderr)  # noqa: T201
         sys.exit(_EXIT_USAGE)
     except UsersFileError as error:
@@ -48,8 +49,6 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = read_console_settings()
     set_up_logs(settings.log_level)
-    # Each look at the processes would be a line.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     layout = layout_from_environment()
     endpoints = stack_endpoints(layout, known_workers(layout))
     services = Services(

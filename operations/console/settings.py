@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_processors.settings import DEFAULT_LOG_LEVEL, LogLevel
+
 _LOCAL_NAME = "localhost"
 
 
@@ -37,8 +39,8 @@ class ConsoleSettings(BaseSettings):
     """The key of the certificate."""
     hide_payloads: bool = False
     """Show the names of what a payload holds and none of its values."""
-    log_level: str = Field(default="INFO", validation_alias="OUTBOX_LOG_LEVEL")
-    """What is logged: that level and above."""
+    log_level: LogLevel = Field(default=DEFAULT_LOG_LEVEL, validation_alias="OUTBOX_LOG_LEVEL")
+    """What is less grave is not written."""
 
     @field_validator("origin")
     @classmethod

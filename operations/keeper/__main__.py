@@ -1,6 +1,5 @@
 """The keeper as a process: `python -m operations.keeper`, the stack's `connector-keeper`."""
 
-import logging
 import signal
 import threading
 import time
@@ -9,8 +8,6 @@ from dataclasses import asdict
 
 import psycopg
 import structlog
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from operations.keeper import delivery
 from operations.keeper.billing import Billing
@@ -20,6 +17,7 @@ from operations.reconcile.positions import KafkaPositions
 from operations.settings import load_settings
 from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
+from stream_processors.settings import LoggingSettings, read_settings
 
 _KAFKA_SECONDS = 2.0
 
@@ -28,15 +26,11 @@ _BEGAN_AT = time.time()
 _log = structlog.get_logger(__name__)
 
 
-class KeeperSettings(BaseSettings):
+class KeeperSettings(LoggingSettings):
     """Settings of this process; the addresses are those of every verb."""
-
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_", use_attribute_docstrings=True)
 
     health_port: int
     """Where it says, on loopback, whether it does its work."""
-    log_level: str = Field(default="INFO")
-    """What is logged: that level and above."""
 
 
 def health(keeper: Keeper, watches: Sequence[Watch]) -> dict[str, object]:
@@ -62,10 +56,8 @@ def _positions() -> KafkaPositions:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = KeeperSettings.model_validate({})
+    settings = read_settings(KeeperSettings)
     set_up_logs(settings.log_level)
-    # Each of its looks would be a line.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     stopping = threading.Event()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: stopping.set())

@@ -85,10 +85,11 @@ class Remembered:
         waits = [now - at for at in since.values() if now - at >= BACKLOG_SECONDS]
         if not waits:
             return {}
+        oldest = min(since, key=lambda event: since[event])
         count = f"{len(waits)} or more" if len(waits) == EVENTS_MAX else len(waits)
         return {
             "delivery": f"events that were committed and not seen in Kafka yet: {count}, the "
-            f"oldest for {max(waits):.0f} s at least: `outbox doctor`"
+            f"oldest for {max(waits):.0f} s at least, {oldest}: `outbox doctor`"
         }
 
 

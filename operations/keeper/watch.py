@@ -55,8 +55,13 @@ class Watch:
         try:
             found = self._look()
         except Exception as error:  # noqa: BLE001 - a watch that ended would be green for ever
-            self._reason = " ".join(str(error).split()).rstrip(".") or repr(error)
+            reason = " ".join(str(error).split()).rstrip(".") or repr(error)
+            if self._reason == _SILENCE:
+                _log.warning("look_failed", service=self._service, error=reason)
+            self._reason = reason
             return
+        if self._reason != _SILENCE:
+            _log.info("look_succeeds_again", service=self._service)
         self._tell_changes(found)
         self._found, self._succeeded_at = found, time.monotonic()
         self._reason = _SILENCE

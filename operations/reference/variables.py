@@ -13,7 +13,12 @@ from operations.maintain.settings import MaintainSettings
 from operations.reconcile.settings import ReconcileSettings
 from operations.scheduler.settings import SchedulerSettings
 from operations.settings import Settings
-from stream_processors.settings import LedgerWriterSettings, ProcessSettings, WorkerSettings
+from stream_processors.settings import (
+    LedgerWriterSettings,
+    LoggingSettings,
+    ProcessSettings,
+    WorkerSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ SETTINGS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Addresses, for every verb; the default is the local stack", Settings),
     ("`outbox reconcile`, and the scheduler", ReconcileSettings),
     ("`outbox maintain`, and the scheduler", MaintainSettings),
+    ("Every process", LoggingSettings),
     ("Every process of `stream_processors`, and the scheduler", ProcessSettings),
     ("The worker", WorkerSettings),
     ("The ledger writer", LedgerWriterSettings),

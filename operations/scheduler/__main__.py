@@ -4,7 +4,6 @@ It only watches and tidies up; nothing is billed by it, and nothing waits for it
 beside it does no harm.
 """
 
-import logging
 import signal
 import threading
 from collections.abc import Sequence
@@ -33,7 +32,6 @@ def main() -> None:
     """Run until SIGTERM or SIGINT; whatever is under way is broken off, and may be."""
     settings = read_settings(SchedulerSettings)
     set_up_logs(settings.log_level)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     stopping = threading.Event()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: stopping.set())

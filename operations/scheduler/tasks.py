@@ -52,8 +52,11 @@ def addresses() -> Settings:
 
 def _examine(since: datetime | None, turn: Turn) -> Examination:
     from operations.reconcile.reconciling import examine_now  # noqa: PLC0415
+    from operations.scheduler.offenders import log_offenders  # noqa: PLC0415
 
-    return examine_now(addresses(), (since, None), turn.sleep)
+    examined = examine_now(addresses(), (since, None), turn.sleep)
+    log_offenders(examined.found)
+    return examined
 
 
 def _record(task: str, since: datetime | None, turn: Turn, found: Reconciliation) -> None:

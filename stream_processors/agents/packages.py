@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from schemas import codec
 from schemas.errors import Undecodable
 from schemas.records import PackageSession
-from stream_processors.agents.emitting import payable_record, trace_of
+from stream_processors.agents.emitting import payable_record
 from stream_processors.agents.facts import FactContradictedError, add_fact, facts_about
 from stream_processors.agents.reports import record_report, report_record
 from stream_processors.billing.facts import SessionFacts, gather_by_session, package_fact_key
@@ -39,7 +39,7 @@ class PackagesAgent:
         owed = () if decision.owed is None else (decision.owed,)
         return [
             *(record_report("unprocessable", record, error, None) for error in contradicted),
-            *(payable_record(each, trace_of(record)) for each in owed),
+            *map(payable_record, owed),
             *map(report_record, decision.reports),
         ]
 

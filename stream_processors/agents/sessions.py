@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from schemas import codec
 from schemas.errors import Undecodable, UnknownEventType
 from schemas.records import SessionCompleted, SessionEvaluated, SessionVoided
-from stream_processors.agents.emitting import package_session_record, payable_record, trace_of
+from stream_processors.agents.emitting import package_session_record, payable_record
 from stream_processors.agents.facts import FactContradictedError, add_fact, facts_about
 from stream_processors.agents.reports import record_report, report_record
 from stream_processors.billing.facts import fact_of, gather, session_fact_key
@@ -38,7 +38,7 @@ class SessionsAgent:
         except FactContradictedError as error:
             return [record_report("unprocessable", record, str(error), _event_id(record))]
         known = gather(facts_about(facts, fact.session_id))
-        return _emit(decide_session(known), trace_of(record))
+        return _emit(decide_session(known))
 
     def quarantine(self, record: InboundRecord, deaths: int) -> OutboundRecord:
         """Return the report of a record that ended the process `deaths` times."""
@@ -73,12 +73,8 @@ def _event_id(record: InboundRecord) -> str | None:
         return None
 
 
-def _emit(
-    decision: SessionDecision,
-    trace: tuple[tuple[str, bytes], ...],
-) -> Iterable[OutboundRecord]:
+def _emit(decision: SessionDecision) -> Iterable[OutboundRecord]:
     if decision.owed is not None:
-        yield payable_record(decision.owed, trace)
-    for session in decision.package_sessions:
-        yield package_session_record(session, trace)
+        yield payable_record(decision.owed)
+    yield from map(package_session_record, decision.package_sessions)
     yield from map(report_record, decision.reports)

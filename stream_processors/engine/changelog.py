@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.topics import topic_ids
 from stream_processors.engine.genesis import GENESIS_KEY, Genesis
+from stream_processors.engine.logs import KAFKA_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,7 +73,7 @@ class Changelog:
     @property
     def _consumer(self) -> Consumer:
         if self._connection is None:
-            self._connection = Consumer(self._settings)
+            self._connection = Consumer(self._settings, logger=KAFKA_LOG)
         return self._connection
 
     def read(
@@ -211,7 +212,7 @@ class Changelog:
         """Ask for the ids of both topics, unless that was done since `close`."""
         if not self._ids:
             wanted = (self.source_topic, self.topic)
-            found = topic_ids(AdminClient(self._kafka), wanted)
+            found = topic_ids(AdminClient(self._kafka, logger=KAFKA_LOG), wanted)
             for topic in wanted:
                 if topic not in found:
                     raise PositionLost(f"the topic {topic} does not exist: it was deleted. {MEND}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_processors.engine.crash import end_process, error_in_hand
+from stream_processors.engine.logs import KAFKA_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +73,8 @@ class Outbound:
                 "partitioner": "murmur2_random",
                 "message.max.bytes": 2_097_152,
                 "queue.buffering.max.messages": 200_000,
-            }
+            },
+            logger=KAFKA_LOG,
         )
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="outbound-poll", daemon=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from schemas.errors import UnknownFingerprint
 from stream_processors.engine.crash import end_process
+from stream_processors.engine.event_log import ids_of, log_processed
 from stream_processors.engine.fact_table import PendingFacts
 from stream_processors.engine.outbound import DeliveryError
+from stream_processors.engine.tracing import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from stream_processors.engine.fact_table import FactTable
     from stream_processors.engine.messages import InboundRecord, OutboundRecord
     from stream_processors.engine.outbound import Outbound
+    from stream_processors.engine.tracing import Tracer
 
 _log = structlog.get_logger(__name__)
 
@@ -36,12 +39,8 @@ class Agent(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Caused:
-    """A record to send, and where the record that caused it stands."""
-
-    record: OutboundRecord
-    position: str
+Step = tuple["InboundRecord", "list[OutboundRecord]"]
+"""A record, and all that it causes."""
 
 
 class Processor:
@@ -53,8 +52,10 @@ class Processor:
         table: FactTable,
         outbound: Outbound,
         journal: DeathJournal,
+        tracer: Tracer | None = None,
     ) -> None:
         self._agent = agent
+        self._tracer = tracer
         self._table = table
         self._outbound = outbound
         self._journal = journal
@@ -159,27 +160,37 @@ class Processor:
             number: PendingFacts(self._table.partition(number))
             for number in {record.partition for record in records}
         }
-        caused = [
-            _Caused(output, record.position)
+        spans = Spans(self._tracer, records)
+        steps = [
+            self._step(record, pending[record.partition], spans.headers_for(record))
             for record in records
-            for output in self._handle(record, pending[record.partition])
         ]
         changelog = [
             self._table.changelog_record(number, key, value)
             for number, facts in pending.items()
             for key, value in facts.added.items()
         ]
-        offsets = await self._deliver(caused, changelog)
+        offsets = await self._deliver(steps, changelog)
         whole = True
         for facts in pending.values():
             rows = list(facts.added.items())
             whole &= facts.partition.store(rows, offsets[: len(rows)])
             del offsets[: len(rows)]
+        spans.end(log_processed(_log, steps) if whole else [])
         return whole
+
+    def _step(
+        self,
+        record: InboundRecord,
+        facts: PendingFacts,
+        headers: tuple[tuple[str, bytes], ...],
+    ) -> Step:
+        """Handle a record; `headers` say which event all that it causes comes from."""
+        return record, [replace(output, headers=headers) for output in self._handle(record, facts)]
 
     def _handle(self, record: InboundRecord, facts: PendingFacts) -> list[OutboundRecord]:
         if self._journal.is_deadly(record.position):
-            _log.error("record_quarantined", position=record.position)
+            _log.error("record_quarantined", **ids_of(record))
             return [self._agent.quarantine(record, self._journal.deaths(record.position))]
         self._journal.take_up(record.position)
         try:
@@ -193,14 +204,16 @@ class Processor:
 
     async def _deliver(
         self,
-        caused: Sequence[_Caused],
+        steps: Sequence[Step],
         changelog: Sequence[OutboundRecord],
     ) -> list[int]:
         """Send everything at once; return the changelog's offsets."""
+        caused = [output for _, outputs in steps for output in outputs]
         try:
-            offsets = await self._outbound.deliver([*(each.record for each in caused), *changelog])
+            offsets = await self._outbound.deliver([*caused, *changelog])
         except DeliveryError as error:
             if error.record_at_fault and error.index < len(caused):
-                self._journal.take_up(caused[error.index].position)
+                causes = [record for record, outputs in steps for _ in outputs]
+                self._journal.take_up(causes[error.index].position)
             raise
         return offsets[len(caused) :]

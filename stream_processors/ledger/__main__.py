@@ -12,6 +12,7 @@ from stream_processors.engine.crash import end_process
 from stream_processors.engine.deaths import DeathJournal
 from stream_processors.engine.health import serve_health
 from stream_processors.engine.logs import set_up_logs
+from stream_processors.engine.tracing import tracer_from_environment
 from stream_processors.groups import (
     DEAD_LETTERS_GROUP,
     LEDGER_WRITER_READS,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stream_processors.engine.messages import InboundRecord
+    from stream_processors.engine.tracing import Tracer
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +44,7 @@ _RECEIPTS_SECONDS = 0.02
 class LedgerWriter:
     """Three topic loops, the retries and the partitions, each with its own connection."""
 
-    def __init__(self, settings: LedgerWriterSettings) -> None:
+    def __init__(self, settings: LedgerWriterSettings, tracer: Tracer | None = None) -> None:
         self.stopping = threading.Event()
         self._settings = settings
         payables = self._database("payables")
@@ -52,7 +54,7 @@ class LedgerWriter:
         partitions = self._database("partitions")
         # A journal each: a loop's record in hand is its own.
         directory = settings.state_directory
-        payables_writer = PayablesWriter(payables, DeathJournal(directory / "payables"))
+        payables_writer = PayablesWriter(payables, DeathJournal(directory / "payables"), tracer)
         reports_writer = ReportsWriter(reports, DeathJournal(directory / "dead-letters"))
         self._retries_database = retries
         self._databases = [payables, reports, receipts, retries, partitions]
@@ -115,12 +117,15 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = read_settings(LedgerWriterSettings)
     set_up_logs(settings.log_level)
-    writer = LedgerWriter(settings)
+    tracer = tracer_from_environment("ledger-writer")
+    writer = LedgerWriter(settings, tracer)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: writer.stopping.set())
     serve_health(settings.health_port, writer.health)
     _log.info("ledger_writer_starts")
     writer.run()
+    if tracer is not None:
+        tracer.close()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError as Error
 from stream_processors.engine.batching import interval_seconds
 from stream_processors.engine.changelog import MEND, PositionLost
 from stream_processors.engine.crash import error_in_hand
+from stream_processors.engine.logs import KAFKA_LOG
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.ledger.database import Stopped
 from stream_processors.ledger.membership import Membership, kafka_answers
@@ -77,7 +78,8 @@ class TopicLoop(threading.Thread):
                 "enable.auto.offset.store": False,
                 # A position that is no longer in the topic ends the process and says so.
                 "auto.offset.reset": "error",
-            }
+            },
+            logger=KAFKA_LOG,
         )
 
     def run(self) -> None:

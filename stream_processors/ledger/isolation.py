@@ -31,17 +31,20 @@ def post_batch(database: Database, batch: Batch) -> Posting:
     try:
         return database.run(lambda connection: post_and_record(connection, batch))
     except psycopg.Error as error:
-        _log.warning("batch_refused", payables=len(batch.payables), error=str(error))
+        # Without its text, which may quote a payload: each has its exception, with all of it.
+        _log.warning(
+            "batch_refused",
+            payables=len(batch.payables),
+            sqlstate=error.sqlstate,
+            constraint=error.diag.constraint_name,
+        )
         return database.run(lambda connection: _post_one_by_one(connection, batch))
 
 
 def post_and_record(connection: psycopg.Connection, batch: Batch) -> Posting:
     """Post payables and record those that could not be, inside the caller's transaction."""
     posting = post(connection, batch.payables)
-    record_exceptions(connection, posting.exceptions)
-    if batch.withdrawn:
-        record_exceptions(connection, withdraw(connection, batch.withdrawn))
-    return posting
+    return _recorded(connection, batch, posting)
 
 
 def post_isolated(connection: psycopg.Connection, payable: Payable) -> Posting:
@@ -79,13 +82,24 @@ def _post_one_by_one(connection: psycopg.Connection, batch: Batch) -> Posting:
         post_isolated(connection, payable)
         for payable in sorted(batch.payables, key=lambda each: each.ledger_id)
     ]
-    exceptions = tuple(each for posting in postings for each in posting.exceptions)
-    record_exceptions(connection, exceptions)
-    if batch.withdrawn:
-        record_exceptions(connection, withdraw(connection, batch.withdrawn))
-    return Posting(
-        tuple(entry_id for posting in postings for entry_id in posting.posted), exceptions
+    return _recorded(
+        connection,
+        batch,
+        Posting(
+            tuple(entry_id for posting in postings for entry_id in posting.posted),
+            tuple(each for posting in postings for each in posting.exceptions),
+        ),
     )
+
+
+def _recorded(connection: psycopg.Connection, batch: Batch, posting: Posting) -> Posting:
+    """Record what could not be posted, and what is posted and owed no more; return all of it."""
+    record_exceptions(connection, posting.exceptions)
+    if not batch.withdrawn:
+        return posting
+    conflicts = withdraw(connection, batch.withdrawn)
+    record_exceptions(connection, conflicts)
+    return replace(posting, exceptions=(*posting.exceptions, *conflicts))
 
 
 def _refused(reason: PayableReason, payable: Payable, error: psycopg.Error) -> BillingException:

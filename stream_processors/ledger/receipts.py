@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import structlog
+
+from stream_processors.engine.event_log import followed, log_followed
 from stream_processors.ledger.exceptions import BillingException, record_exceptions
+from stream_processors.ledger.outcome_log import log_exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 
     from stream_processors.engine.messages import InboundRecord
     from stream_processors.ledger.database import Database
+    from stream_processors.ledger.outcome_log import Unbilled
+
+_log = structlog.get_logger(__name__)
 
 # The first delivery counts.
 _RECEIVE = """
@@ -40,21 +47,27 @@ class Receipt:
 def receive(database: Database, records: Sequence[InboundRecord]) -> None:
     """Write a receipt for each event, and an exception for each record that is none."""
     receipts: list[Receipt] = []
-    strangers: list[BillingException] = []
+    strangers: list[Unbilled] = []
     for record in records:
         receipt = read_receipt(record)
         if receipt is None:
-            strangers.append(
-                BillingException.of_record(
-                    "undecodable",
-                    record,
-                    f"{record.position} has no header id (a uuid) and createdAt: it does not come "
-                    "from domain_events; insert the event there",
-                )
-            )
+            strangers.append((record, _stranger(record)))
         else:
             receipts.append(receipt)
-    database.run(lambda connection: _write(connection, receipts, strangers), patient=True)
+    exceptions = [exception for _, exception in strangers]
+    database.run(lambda connection: _write(connection, receipts, exceptions), patient=True)
+    log_exceptions(_log, strangers)
+    for record in followed(_log, (receipt.record for receipt in receipts)):
+        log_followed(_log, "event_received", record)
+
+
+def _stranger(record: InboundRecord) -> BillingException:
+    return BillingException.of_record(
+        "undecodable",
+        record,
+        f"{record.position} has no header id (a uuid) and createdAt: it does not come from "
+        "domain_events; insert the event there",
+    )
 
 
 def read_receipt(record: InboundRecord) -> Receipt | None:

@@ -32,7 +32,11 @@ _INTERVAL_SECONDS = 0.25
 # SKIP LOCKED: two writers at once share the work instead of waiting for each other.
 # What is due later than any wait lasts was planned before the server's clock was set back.
 _DUE = """
-    SELECT id, attempts, record
+    SELECT id, attempts, record,
+           jsonb_build_object(
+               'reason', reason, 'event_id', source_event_id,
+               'aggregate_type', kind, 'aggregate_id', subject
+           ) AS ids
     FROM billing_exceptions
     WHERE status = 'retrying'
       AND (next_attempt_at <= clock_timestamp()
@@ -81,8 +85,17 @@ class RetryLoop(threading.Thread):
 def retry_due(connection: psycopg.Connection) -> int:
     """Try every exception that is due once more; return how many."""
     due = connection.execute(_DUE, [2 * max(RETRY_SECONDS)]).fetchall()
-    for exception_id, attempts, record in due:
-        _retry(connection, exception_id, attempts, record)
+    for exception_id, attempts, record, ids in due:
+        settled = _retry(connection, exception_id, attempts, record)
+        # Without the error, which may quote a payload: the exception has it.
+        _log.info(
+            "exception_retried",
+            **ids,
+            exception_id=str(exception_id),
+            attempt=attempts + 1,
+            status=settled["status"],
+            resolution=settled["resolution"],
+        )
     return len(due)
 
 
@@ -91,7 +104,7 @@ def _retry(
     exception_id: UUID,
     attempts: int,
     record: object,
-) -> None:
+) -> dict[str, object]:
     try:
         payable = payable_from_json(record)
     except ValueError as error:
@@ -100,7 +113,7 @@ def _retry(
         posting = post_isolated(connection, payable)
         settled = _outcome(connection, posting, exception_id, attempts)
     connection.execute(_SETTLE, {"id": exception_id, **settled})
-    _log.info("exception_retried", exception_id=str(exception_id), attempt=attempts + 1, **settled)
+    return settled
 
 
 def _outcome(

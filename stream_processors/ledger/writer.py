@@ -9,7 +9,8 @@ import structlog
 
 from schemas import codec
 from schemas.errors import Undecodable, UnknownFingerprint
-from schemas.records import ExceptionReport, Payable, PayableWithdrawn
+from schemas.records import ExceptionReport
+from stream_processors.engine.tracing import Spans
 from stream_processors.ledger.batch import Batch
 from stream_processors.ledger.checking import fault_of
 from stream_processors.ledger.exceptions import (
@@ -18,13 +19,16 @@ from stream_processors.ledger.exceptions import (
     withdraw_exception,
 )
 from stream_processors.ledger.isolation import post_batch, reason_of
+from stream_processors.ledger.outcome_log import log_exceptions, log_posting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stream_processors.engine.deaths import DeathJournal
     from stream_processors.engine.messages import InboundRecord
+    from stream_processors.engine.tracing import Tracer
     from stream_processors.ledger.database import Database
+    from stream_processors.ledger.outcome_log import Said, Unbilled
 
 Decoded = TypeVar("Decoded")
 
@@ -37,29 +41,47 @@ class PayablesWriter:
     What can't be posted becomes an exception and holds nothing up.
     """
 
-    def __init__(self, database: Database, journal: DeathJournal) -> None:
+    def __init__(
+        self, database: Database, journal: DeathJournal, tracer: Tracer | None = None
+    ) -> None:
         self._database = database
         self._journal = journal
+        self._tracer = tracer
 
     def carry_out(self, records: Sequence[InboundRecord]) -> None:
         """Post a batch. Raises UnknownFingerprint for a record of a newer release."""
-        said: list[Payable | PayableWithdrawn] = []
-        unusable: list[BillingException] = []
+        spans = Spans(self._tracer, records)
+        said: list[Said] = []
+        unusable: list[Unbilled] = []
         for record in records:
             decoded = read_record(record, codec.decode_payable, self._journal)
             if isinstance(decoded, BillingException):
-                unusable.append(decoded)
+                unusable.append((record, decoded))
             elif fault := fault_of(decoded):
-                unusable.append(BillingException.of_record("unprocessable", record, fault))
+                exception = BillingException.of_record("unprocessable", record, fault)
+                unusable.append((record, exception))
             else:
-                said.append(decoded)
-        if said:
-            posting = post_batch(self._database, Batch.of(said))
-            _log.info("posted", payables=len(said), entries=len(posting.posted))
-        if unusable:
-            self._database.run(
-                lambda connection: record_exceptions(connection, unusable), patient=True
-            )
+                said.append((record, decoded))
+        spans.end([*self._post(said), *self._record(unusable)])
+
+    def _post(self, said: Sequence[Said]) -> list[InboundRecord]:
+        """Post what is said; return the records that became exceptions."""
+        if not said:
+            return []
+        posting = post_batch(self._database, Batch.of(content for _, content in said))
+        _log.debug("batch_posted", payables=len(said), entries=len(posting.posted))
+        return log_posting(_log, said, posting)
+
+    def _record(self, unusable: Sequence[Unbilled]) -> list[InboundRecord]:
+        """Record what is no payable; return the records."""
+        if not unusable:
+            return []
+        exceptions = [exception for _, exception in unusable]
+        self._database.run(
+            lambda connection: record_exceptions(connection, exceptions), patient=True
+        )
+        log_exceptions(_log, unusable)
+        return [record for record, _ in unusable]
 
 
 class ReportsWriter:
@@ -73,36 +95,47 @@ class ReportsWriter:
         """Record a batch, in its order. Raises UnknownFingerprint as above."""
         decoded = [(record, read_record(record, _reported, self._journal)) for record in records]
 
-        def write(connection: psycopg.Connection) -> None:
-            for record, report in decoded:
-                _write_isolated(connection, record, report)
+        def write(connection: psycopg.Connection) -> list[Unbilled]:
+            written = [
+                (record, _write_isolated(connection, record, report)) for record, report in decoded
+            ]
+            return [(record, exception) for record, exception in written if exception is not None]
 
-        self._database.run(write, patient=True)
+        log_exceptions(_log, self._database.run(write, patient=True))
 
 
 def _write_isolated(
     connection: psycopg.Connection,
     record: InboundRecord,
     report: ExceptionReport | BillingException,
-) -> None:
-    """Write a report behind a savepoint; one that can't be recorded becomes its own exception."""
+) -> BillingException | None:
+    """Write a report behind a savepoint; one that can't be recorded becomes its own exception.
+
+    Returns what was recorded; None where one was withdrawn.
+    """
     try:
         with connection.transaction():
-            _write(connection, report)
+            return _write(connection, report)
     except (psycopg.Error, ValueError, RecursionError) as error:
         if isinstance(error, psycopg.Error) and reason_of(error) != "unprocessable":
             raise
         fault = f"it reports what cannot be recorded: {str(error).strip()}"
-        record_exceptions(connection, [BillingException.of_record("unprocessable", record, fault)])
+        exception = BillingException.of_record("unprocessable", record, fault)
+        record_exceptions(connection, [exception])
+        return exception
 
 
-def _write(connection: psycopg.Connection, report: ExceptionReport | BillingException) -> None:
-    if isinstance(report, BillingException):
-        record_exceptions(connection, [report])
-    elif report.standing:
-        record_exceptions(connection, [BillingException.of_report(report)])
-    else:
+def _write(
+    connection: psycopg.Connection, report: ExceptionReport | BillingException
+) -> BillingException | None:
+    if isinstance(report, ExceptionReport) and not report.standing:
         withdraw_exception(connection, report)
+        return None
+    exception = (
+        report if isinstance(report, BillingException) else BillingException.of_report(report)
+    )
+    record_exceptions(connection, [exception])
+    return exception
 
 
 def _reported(data: bytes) -> ExceptionReport:

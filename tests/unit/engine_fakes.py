@@ -10,7 +10,7 @@ from stream_processors.engine.deaths import DeathJournal
 from stream_processors.engine.fact_table import PendingFacts
 from stream_processors.engine.genesis import GENESIS_KEY
 from stream_processors.engine.messages import InboundRecord, OutboundRecord
-from stream_processors.engine.processing import Processor
+from stream_processors.engine.processing import Agent, Processor
 from tests.unit.memory_partition import MemoryPartition
 
 CHANGELOG = "changelog"
@@ -139,8 +139,9 @@ class Ended(BaseException):
 class Engine:
     """A Processor with everything about it scripted."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, agent: Agent | None = None) -> None:
         self.agent = ScriptedAgent()
+        self._in_place: Agent = agent or self.agent
         self.table = ScriptedTable()
         self.outbound = ScriptedOutbound()
         self._directory = directory
@@ -148,7 +149,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the process (again)."""
-        collaborators: tuple[Any, Any, Any] = (self.agent, self.table, self.outbound)
+        collaborators: tuple[Any, Any, Any] = (self._in_place, self.table, self.outbound)
         self.processor = Processor(*collaborators, DeathJournal(self._directory))
 
     def deaths(self, position: str) -> int:

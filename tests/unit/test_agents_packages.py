@@ -25,7 +25,7 @@ from tests.unit.memory_partition import MemoryPartition, inbound, pending
 def _told(*facts: Fact, offset: int = 5) -> InboundRecord:
     """Return what the sessions agent tells the first package about one session."""
     session = decide_session(session_facts(*facts)).package_sessions[0]
-    return inbound(package_session_record(session, ()), offset)
+    return inbound(package_session_record(session), offset)
 
 
 def _handle(
@@ -93,12 +93,6 @@ def test_packages_are_kept_apart() -> None:
     other = _told(in_package(3, "session-3", service_package_id="package-10"))
 
     assert _handle(FIRST, other) == []
-
-
-def test_the_trace_of_the_record_that_completes_a_package_is_handed_on() -> None:
-    [output] = _handle(FIRST, replace(SECOND, headers={"traceparent": b"00-1-2-01"}))
-
-    assert output.headers == (("traceparent", b"00-1-2-01"),)
 
 
 def test_exceptions_are_reported_under_the_package() -> None:

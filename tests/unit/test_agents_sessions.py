@@ -20,7 +20,6 @@ from stream_processors.engine.messages import InboundRecord, OutboundRecord
 from tests.unit.billing_records import NOON, completed, event_id, in_package, voided
 from tests.unit.memory_partition import (
     MemoryPartition,
-    event_of,
     event_record,
     fact_record,
     pending,
@@ -76,15 +75,6 @@ def test_a_repeated_event_says_everything_again() -> None:
 
     assert list(SessionsAgent().handle(replace(GOOD, offset=99), again)) == first
     assert again.added == {}
-
-
-def test_the_trace_of_an_event_is_handed_on() -> None:
-    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    for fact in (completed(1), in_package(1)):
-        [output] = _handle(event_record(event_of(fact), fact.event_id, traceparent=trace))
-        assert output.headers == (("traceparent", trace),)
-    [without] = _handle(GOOD)
-    assert without.headers == ()
 
 
 @pytest.mark.parametrize(

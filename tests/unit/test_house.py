@@ -101,6 +101,11 @@ def test_dependencies_point_inward(folder: str, forbidden: tuple[str, ...]) -> N
 def test_each_client_library_is_known_in_one_place() -> None:
     assert importers("fastavro", *PACKAGES) == {"schemas/codec.py"}
     assert importers("httpx", "connectors") == {"connectors/client.py"}
+    # An extra: whoever imports the one module that does has looked whether it is wanted.
+    assert importers("opentelemetry", *PACKAGES) == {"stream_processors/engine/span_export.py"}
+    assert importers("stream_processors.engine.span_export", *PACKAGES) == {
+        "stream_processors/engine/tracing.py"
+    }
     # The demo drives the application.
     applications = ("producer_app/", "operations/demo/")
     assert all(path.startswith(applications) for path in importers("sqlalchemy", *PACKAGES))

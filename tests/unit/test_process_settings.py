@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,17 +38,40 @@ def test_a_ledger_writer_is_told_all_by_the_environment() -> None:
     assert settings.ledger_writer_database_url == COMPLETE["OUTBOX_LEDGER_WRITER_DATABASE_URL"]
 
 
-def test_each_missing_or_wrong_setting_is_named_and_the_process_ends_as_wrongly_used(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("OUTBOX_WORKER_NAME")
-    monkeypatch.setenv("OUTBOX_HEALTH_PORT", "many")
+def test_each_missing_or_wrong_setting_is_named_and_the_process_ends_as_wrongly_used() -> None:
+    lines = _refused({"OUTBOX_HEALTH_PORT": "many"}, without="OUTBOX_WORKER_NAME")
 
-    with pytest.raises(SystemExit) as ended:
-        read_settings(WorkerSettings)
+    assert {line["setting"]: line["level"] for line in lines} == {
+        "OUTBOX_HEALTH_PORT": "critical",
+        "OUTBOX_WORKER_NAME": "critical",
+    }
+    assert "Field required: set it in the environment" in {line["error"] for line in lines}
 
-    assert ended.value.code == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "OUTBOX_WORKER_NAME: Field required: set it in the environment" in output.err
-    assert "OUTBOX_HEALTH_PORT" in output.err
+
+def test_a_log_level_that_is_none_is_refused_by_name_with_those_that_are() -> None:
+    [line] = _refused({"OUTBOX_LOG_LEVEL": "verbose"})
+
+    assert line["setting"] == "OUTBOX_LOG_LEVEL"
+    assert "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'" in line["error"]
+
+
+def test_a_log_level_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTBOX_LOG_LEVEL", "warning")
+
+    assert read_settings(WorkerSettings).log_level == "WARNING"
+
+
+def _refused(changes: dict[str, str], without: str = "") -> list[dict[str, str]]:
+    """Start a worker with wrong settings; return what it logs, all of it in JSON."""
+    environment = {**os.environ, **COMPLETE, **changes}
+    environment.pop(without, None)
+    ended = subprocess.run(
+        [sys.executable, "-m", "stream_processors.worker"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    return [json.loads(line) for line in ended.stderr.splitlines()]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from operations.failures import UnreachableError
 from operations.keeper import billing, watch
@@ -46,9 +47,30 @@ def test_an_event_without_a_receipt_is_a_fault_once_it_was_so_for_ten_seconds() 
     assert remembered.note(events(1), 0) == {}
     assert remembered.note(events(1, 2), BACKLOG_SECONDS - 1) == {}
     told = remembered.note(events(1, 2), BACKLOG_SECONDS + 4)["delivery"]
-    assert "not seen in Kafka yet: 1, the oldest for 14 s" in told
+    assert f"not seen in Kafka yet: 1, the oldest for 14 s at least, {UUID(int=1)}" in told
     assert "`outbox doctor`" in told
     assert remembered.note(events(2), BACKLOG_SECONDS + 5) == {}
+
+
+def test_a_service_that_does_not_answer_is_logged_once_and_once_when_it_does_again() -> None:
+    answers: list[Faults | Exception] = [{}, OSError("away"), OSError("still away"), {}, {}]
+
+    def look() -> Faults:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    watching = Watch("kafka", look)
+    with capture_logs() as lines:
+        for _ in range(5):
+            watching.look()
+
+    assert [(line["event"], line["service"]) for line in lines] == [
+        ("look_failed", "kafka"),
+        ("look_succeeds_again", "kafka"),
+    ]
+    assert lines[0]["error"] == "away"
 
 
 def test_events_that_follow_each_other_are_no_backlog_however_many() -> None:
