@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run time
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -58,15 +58,36 @@ class LedgerWriterSettings(ProcessSettings):
     """Its identity in the consumer group: no two have the same."""
 
 
-SettingsType = TypeVar("SettingsType", bound=ProcessSettings)
+SettingsType = TypeVar("SettingsType", bound=BaseSettings)
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong; the message has a line for each, with its name."""
+
+
+def settings_from_environment(
+    settings_type: type[SettingsType], prefix: str = "OUTBOX_"
+) -> SettingsType:
+    """Read settings whose names begin with `prefix`; raises SettingsError."""
+    try:
+        return settings_type(_env_prefix=prefix)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            name = prefix + "_".join(str(part) for part in fault["loc"]).upper()
+            faults.append(f"{name}: {fault['msg']}: set it in the environment")
+        raise SettingsError("\n".join(faults)) from None
 
 
 def read_settings(settings_type: type[SettingsType]) -> SettingsType:
     """Read the settings of a process, or end it with an error that names each wrong one."""
     try:
-        return settings_type.model_validate({})
-    except ValidationError as error:
-        for fault in error.errors():
-            name = "OUTBOX_" + "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"{name}: {fault['msg']}: set it in the environment", file=sys.stderr)  # noqa: T201
-        sys.exit(_EXIT_USAGE)
+        return settings_from_environment(settings_type)
+    except SettingsError as error:
+        end_as_wrongly_used(error)
+
+
+def end_as_wrongly_used(error: SettingsError) -> NoReturn:
+    """Say what is wrong with the settings of this process, and end it."""
+    print(error, file=sys.stderr)  # noqa: T201
+    sys.exit(_EXIT_USAGE)
