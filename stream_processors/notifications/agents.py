@@ -45,4 +45,7 @@ def _signup(event: UserSignup) -> str:
     return f"{event.user_id} signed up."
 
 
-AGENTS: tuple[Agent[Any], ...] = (Agent("signup", UserSignup, _signup),)
+AGENTS: tuple[Agent[Any], ...] = (
+    # One a line, to add another.
+    Agent("signup", UserSignup, _signup),
+)
