@@ -67,8 +67,8 @@ class Notifier:
         if not failures:
             return None
         return (
-            f"{self._agent.name}: the last {failures} notifications were not posted: "
-            f"{self._failure}. Each is in the log; they are not tried again"
+            f"{self._agent.name}: {failures} in a row were not posted, the last because "
+            f"{self._failure}. Each is in the log; none is tried again"
         )
 
     def carry_out(self, records: Sequence[InboundRecord]) -> None:

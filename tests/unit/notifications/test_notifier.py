@@ -123,8 +123,8 @@ def test_a_post_that_failed_is_told_until_one_succeeds_and_is_made_if_the_event_
     notifier.carry_out([signup(1)])
     notifier.carry_out([signup(2)])
     assert notifier.notice == (
-        "signup: the last 2 notifications were not posted: 127.0.0.1 answered 404: ''. "
-        "Each is in the log; they are not tried again"
+        "signup: 2 in a row were not posted, the last because 127.0.0.1 answered 404: ''. "
+        "Each is in the log; none is tried again"
     )
     notifier.carry_out([signup(1)])
     assert notifier.notice is None

@@ -122,4 +122,6 @@ def test_a_process_with_nobody_to_tell_ends_as_wrongly_used(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert f"{URL}: none is set" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert URL in told
+    assert "none is set, so there is nobody to tell" in told
