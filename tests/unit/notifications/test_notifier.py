@@ -161,4 +161,5 @@ def test_what_comes_together_is_posted_at_once(notifier: Notifier, receiver: Rec
     began_at = time.monotonic()
     notifier.carry_out([signup(number) for number in range(8)])
     assert len(receiver.posts) == 8
-    assert time.monotonic() - began_at < 2
+    # One after the other they would take 4 s.
+    assert time.monotonic() - began_at < 3
