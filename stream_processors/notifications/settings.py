@@ -53,13 +53,18 @@ def _secret(secret: SecretStr) -> SecretStr:
 
 
 class WebhookSettings(BaseSettings):
-    """Where one agent posts to; an event older than `age_minutes_max` is not posted any more."""
+    """Where one agent posts to, and what it posts; each reads them under its own prefix."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OUTBOX_<AGENT>_WEBHOOK_", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     url: Annotated[str, AfterValidator(_address)] | None = None
+    """Where it posts to, `http://` or `https://`; without it the agent does nothing."""
     secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
+    """What posts are signed with: `whsec_` and 24 to 64 bytes in base64."""
     age_minutes_max: float = Field(default=60, gt=0)
+    """An event that is older is not posted any more."""
 
     @property
     def key(self) -> bytes | None:
@@ -80,9 +85,10 @@ class WebhookSettings(BaseSettings):
 
 
 class NotificationsSettings(ProcessSettings):
-    """Settings of the process; the name is its identity in the consumer groups."""
+    """Settings of the process."""
 
     notifications_name: str = "notifications"
+    """Its identity in the consumer groups: no two have the same."""
 
 
 def chosen_agents() -> dict[Agent[Any], WebhookSettings]:
