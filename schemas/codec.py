@@ -11,7 +11,7 @@ import dataclasses
 import math
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import fastavro
 import orjson
@@ -35,15 +35,7 @@ R = TypeVar("R", bound="BillingRecord")
 _MAGIC = b"\xc3\x01"
 _HEADER_LENGTH = 10
 
-_EVENT_CLASSES: tuple[Any, ...] = (
-    records.SessionCompleted,
-    records.SessionEvaluated,
-    records.SessionVoided,
-    records.ContractSigned,
-    records.ContractActivated,
-    records.ServiceConsumed,
-    records.UserSignup,
-)
+_EVENT_CLASSES: tuple[Any, ...] = get_args(records.Event)
 
 
 def decode_event(event_type: str, value: bytes | None) -> Event:

@@ -83,12 +83,13 @@ def main(arguments: Sequence[str], root: Path = FOLDER.parent) -> int:
         return 1
     stale = stale_files(root)
     for path, text in stale.items():
+        name = path.relative_to(root)
         if "--check" in arguments:
-            sys.stderr.write(f"{path} is out of date: run python -m schemas.contract\n")
+            sys.stderr.write(f"{name} is out of date: run python -m schemas.contract\n")
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+            sys.stdout.write(f"{name}\n")
     return 1 if stale and "--check" in arguments else 0
 
 

@@ -12,26 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = [
-    "BillingRecord",
-    "CompletedFact",
-    "ContractActivated",
-    "ContractSigned",
-    "EvaluatedFact",
-    "Event",
-    "ExceptionReport",
-    "PackageSession",
-    "Payable",
-    "PayableWithdrawn",
-    "ServiceConsumed",
-    "ServiceQuantity",
-    "SessionCompleted",
-    "SessionEvaluated",
-    "SessionVoided",
-    "UserSignup",
-    "VoidedFact",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class SessionCompleted:
@@ -169,6 +149,7 @@ class UserSignup:
         return self.user_id
 
 
+# The events that the codec knows are those named here.
 Event = (
     SessionCompleted
     | SessionEvaluated

@@ -6,6 +6,8 @@ PROCESSORS_GROUP = "outbox-billing"
 PAYABLES_GROUP = "outbox-ledger-payables"
 DEAD_LETTERS_GROUP = "outbox-ledger-dead-letters"
 RECEIPTS_GROUP = "outbox-ledger-receipts"
+NOTIFICATIONS_GROUP = "outbox-notifications"
+"""What the groups of the notifications begin with: best effort, so nobody waits for them."""
 
 LEDGER_WRITER_READS: dict[str, tuple[str, ...]] = {
     PAYABLES_GROUP: (PAYABLES.name,),

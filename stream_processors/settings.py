@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run time
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import structlog
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.groups import PROCESSORS_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _EXIT_USAGE = 2
 
@@ -72,18 +75,45 @@ class LedgerWriterSettings(ProcessSettings):
     """Its identity in the consumer group: no two have the same."""
 
 
-SettingsType = TypeVar("SettingsType", bound=LoggingSettings)
+SettingsType = TypeVar("SettingsType", bound=BaseSettings)
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong; `faults` says of each, by its name, what is wrong with it."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("\n".join(f"{name}: {fault}" for name, fault in faults.items()))
+        self.faults = faults
+
+
+def settings_from_environment(
+    settings_type: type[SettingsType], prefix: str = "OUTBOX_"
+) -> SettingsType:
+    """Read settings whose names begin with `prefix`; raises SettingsError."""
+    try:
+        return settings_type(_env_prefix=prefix)
+    except ValidationError as error:
+        raise SettingsError(
+            {
+                prefix + "_".join(str(part) for part in fault["loc"]).upper(): (
+                    f"{fault['msg']}: set it in the environment"
+                )
+                for fault in error.errors()
+            }
+        ) from None
 
 
 def read_settings(settings_type: type[SettingsType]) -> SettingsType:
     """Read the settings of a process, or end it with an error in its log for each wrong one."""
     try:
-        return settings_type.model_validate({})
-    except ValidationError as error:
-        set_up_logs(DEFAULT_LOG_LEVEL)
-        for fault in error.errors():
-            name = "OUTBOX_" + "_".join(str(part) for part in fault["loc"]).upper()
-            _log.critical(
-                "setting_refused", setting=name, error=f"{fault['msg']}: set it in the environment"
-            )
-        sys.exit(_EXIT_USAGE)
+        return settings_from_environment(settings_type)
+    except SettingsError as error:
+        end_as_wrongly_used(error)
+
+
+def end_as_wrongly_used(error: SettingsError) -> NoReturn:
+    """Say in the log what is wrong with the settings of this process, and end it."""
+    set_up_logs(DEFAULT_LOG_LEVEL)
+    for name, fault in error.faults.items():
+        _log.critical("setting_refused", setting=name, error=fault)
+    sys.exit(_EXIT_USAGE)

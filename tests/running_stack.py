@@ -59,9 +59,14 @@ class RunningStack:
         assert credentials is not None
         return Supervisor(self.layout, credentials.supervisor)
 
-    def outbox(self, *arguments: str, timeout: float = COMMAND_SECONDS) -> tuple[int, str, str]:
+    def outbox(
+        self,
+        *arguments: str,
+        timeout: float = COMMAND_SECONDS,
+        settings: Mapping[str, str] | None = None,
+    ) -> tuple[int, str, str]:
         """Run the command line as a person would: exit code, standard output, standard error."""
-        return run_outbox(self.layout, *arguments, timeout=timeout)
+        return run_outbox(self.layout, *arguments, timeout=timeout, settings=settings)
 
 
 def command_environment(layout: Layout) -> dict[str, str]:
@@ -78,12 +83,15 @@ def outbox_command(*arguments: str) -> list[str]:
 
 
 def run_outbox(
-    layout: Layout, *arguments: str, timeout: float = COMMAND_SECONDS
+    layout: Layout,
+    *arguments: str,
+    timeout: float = COMMAND_SECONDS,
+    settings: Mapping[str, str] | None = None,
 ) -> tuple[int, str, str]:
     """Run `outbox` against a layout: exit code, standard output, standard error."""
     finished = subprocess.run(
         outbox_command(*arguments),
-        env=command_environment(layout),
+        env={**command_environment(layout), **(settings or {})},
         cwd=project_directory(),
         capture_output=True,
         text=True,

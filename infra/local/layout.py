@@ -51,6 +51,11 @@ class Layout:
         return self.port_base + 5
 
     @property
+    def notifications_port(self) -> int:
+        """The health of the notifications."""
+        return self.port_base + 6
+
+    @property
     def scheduler_port(self) -> int:
         """The scheduler's health."""
         return self.port_base + 7
@@ -112,6 +117,11 @@ class Layout:
     def workers(self) -> Path:
         """How many stream processors the last start was asked for."""
         return self.home / "workers"
+
+    @property
+    def notifications(self) -> Path:
+        """Whom the last start was told to notify; there only if there is anybody."""
+        return self.home / "notifications"
 
     @property
     def kafka_bootstrap_servers(self) -> str:

@@ -1,19 +1,23 @@
-"""Our own processes: stream processors, ledger writer, keeper, scheduler, console."""
+"""Our own processes: processors, ledger writer, keeper, scheduler, notifications, console."""
 
 import sys
 
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
+from infra.local.errors import StackError
 from infra.local.layout import HOST, Layout
 from infra.local.postgres import database_url
 from infra.local.programs import (
     CONNECTOR_KEEPER,
     CONSOLE,
     LEDGER_WRITER,
+    NOTIFICATIONS,
     SCHEDULER,
     Program,
     worker_name,
 )
+from stream_processors.notifications.settings import chosen_agents
+from stream_processors.settings import SettingsError
 
 LEDGER_WRITER_ROLE = "outbox_ledger_writer"
 AUDITOR_ROLE = "outbox_auditor"
@@ -93,3 +97,25 @@ def console_program(layout: Layout, credentials: Credentials) -> Program:
             "OUTBOX_CONSOLE_PORT": str(layout.console_port),
         },
     )
+
+
+def notified() -> list[str]:
+    """Return the names of the agents for which a webhook is set in the environment.
+
+    Raises StackError, which names each setting that is wrong.
+    """
+    try:
+        return [agent.name for agent in chosen_agents()]
+    except SettingsError as error:
+        raise StackError(str(error)) from None
+
+
+def notifications_program(layout: Layout) -> Program:
+    """Return the process that posts to the webhooks that are set in the environment."""
+    environment = {
+        f"{agent.setting_prefix}{name}": value
+        for agent, webhook in chosen_agents().items()
+        for name, value in webhook.as_environment().items()
+    }
+    port = layout.notifications_port
+    return _processor(NOTIFICATIONS, "stream_processors.notifications", layout, port, environment)

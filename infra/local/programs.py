@@ -12,6 +12,7 @@ LEDGER_WRITER = "ledger-writer"
 CONNECTOR_KEEPER = "connector-keeper"
 SCHEDULER = "scheduler"
 CONSOLE = "console"
+NOTIFICATIONS = "notifications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,16 @@ def console_endpoint(layout: Layout) -> Endpoint:
     return _page(CONSOLE, layout.console_port)
 
 
+def notifications_endpoint(layout: Layout) -> Endpoint:
+    """Return what posts to webhooks, best effort."""
+    return _page(NOTIFICATIONS, layout.notifications_port)
+
+
+def notifies(layout: Layout) -> bool:
+    """Whether the last `outbox up` was told of a webhook."""
+    return layout.notifications.exists()
+
+
 def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     """Return the whole stack, in the order of `outbox status`."""
     return [
@@ -107,4 +118,5 @@ def stack_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
         keeper_endpoint(layout),
         scheduler_endpoint(layout),
         console_endpoint(layout),
+        *([notifications_endpoint(layout)] if notifies(layout) else []),
     ]

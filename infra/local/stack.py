@@ -24,10 +24,12 @@ from infra.local.processors import (
     connector_keeper_program,
     console_program,
     ledger_writer_program,
+    notifications_program,
+    notified,
     scheduler_program,
     worker_program,
 )
-from infra.local.programs import Program, stack_endpoints
+from infra.local.programs import Program, notifies, stack_endpoints
 from infra.local.shutdown import stop_all
 from infra.local.startup import Report, Startup
 from infra.local.status import known_workers
@@ -38,7 +40,7 @@ from infra.local.waiting import Waiter
 
 FREE_BYTES_NEEDED = 2 * 1024**3
 CONNECTOR_ROLE = "outbox_connector"
-MORE_STAGES = 2  # topics and the connector, which are no processes
+MORE_STAGES = 3  # topics and the connector, which are no processes; nobody to notify
 
 
 def _require_room(directory: Path) -> None:
@@ -77,6 +79,7 @@ def _programs(
         connector_keeper_program(layout, credentials),
         scheduler_program(layout, credentials),
         console_program(layout, credentials),
+        *([notifications_program(layout)] if notifies(layout) else []),
     ]
 
 
@@ -103,6 +106,14 @@ def _chosen_workers(layout: Layout, workers: int | None) -> int:
     if not 1 <= chosen <= MAXIMUM_WORKERS:
         raise StackError(f"{chosen} workers cannot be had: choose from 1 to {MAXIMUM_WORKERS}.")
     return chosen
+
+
+def _choose_notified(layout: Layout) -> None:
+    """Note whom to notify: whoever is named by this start's environment, and nobody else."""
+    if names := notified():
+        write_private(layout.notifications, "\n".join([*names, ""]))
+    else:
+        layout.notifications.unlink(missing_ok=True)
 
 
 def _make_folders(layout: Layout) -> None:
@@ -162,6 +173,7 @@ def bring_up(layout: Layout, workers: int | None = None, report: Report = print)
     """
     with alone(layout.home, "up"):
         chosen = _chosen_workers(layout, workers)
+        _choose_notified(layout)
         credentials = ensure_credentials(layout.secrets)
         supervisor = Supervisor(layout, credentials.supervisor)
         was_up = supervisor.is_answering()

@@ -11,7 +11,7 @@ from connectors.errors import PositionUntrustedError
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.database import prepare_database
-from infra.local.errors import StackError
+from infra.local.errors import ProcessFailedError, StackError
 from infra.local.health import is_healthy, page_answers
 from infra.local.kafka import prepare_kafka
 from infra.local.layout import Layout
@@ -24,6 +24,8 @@ from infra.local.programs import (
     Endpoint,
     console_endpoint,
     keeper_endpoint,
+    notifications_endpoint,
+    notifies,
     processor_endpoints,
     scheduler_endpoint,
     service_endpoints,
@@ -70,16 +72,17 @@ class Startup:
         console = pool.submit(
             self._after, [connector], self._process, console_endpoint(self.layout)
         )
+        notifications = pool.submit(self._after, [connector], self._notifications)
         stages: list[Future[Any]] = [
-            *(postgres, kafka, connect, topics, connector, keeper, scheduler, console),
+            *(postgres, kafka, connect, topics, connector),
+            *(keeper, scheduler, console, notifications),
             *processors,
         ]
         done, _ = wait(stages, return_when=FIRST_EXCEPTION)
         for stage in done:
             stage.result()
         self._all_healthy(workers)
-        faults: list[str] = connector.result()
-        return faults
+        return [*connector.result(), *notifications.result()]
 
     def _all_healthy(self, workers: int) -> None:
         """Wait until each processor is healthy at last: one that joins disturbs the others."""
@@ -135,6 +138,16 @@ class Startup:
     def _scheduler(self) -> None:
         """Start the scheduler. What it may find wrong with the bills is no fault of the start."""
         self._watcher(scheduler_endpoint(self.layout))
+
+    def _notifications(self) -> list[str]:
+        """Start what is best effort, if it is wanted: that it fails stops nothing else."""
+        if not notifies(self.layout):
+            return []
+        try:
+            self._process(notifications_endpoint(self.layout))
+        except ProcessFailedError as error:
+            return [str(error)]
+        return []
 
     def _watcher(self, endpoint: Endpoint) -> None:
         """Start a process that tells what is wrong elsewhere, and wait until it answers."""

@@ -13,6 +13,7 @@ from operations.maintain.settings import MaintainSettings
 from operations.reconcile.settings import ReconcileSettings
 from operations.scheduler.settings import SchedulerSettings
 from operations.settings import Settings
+from stream_processors.notifications.settings import NotificationsSettings, WebhookSettings
 from stream_processors.settings import (
     LedgerWriterSettings,
     LoggingSettings,
@@ -70,6 +71,8 @@ SETTINGS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Every process of `stream_processors`, and the scheduler", ProcessSettings),
     ("The worker", WorkerSettings),
     ("The ledger writer", LedgerWriterSettings),
+    ("The notifications", NotificationsSettings),
+    ("Each agent of the notifications: `<AGENT>` is `SIGNUP`", WebhookSettings),
     ("The scheduler", SchedulerSettings),
     ("The connector-keeper", KeeperSettings),
     ("The console", ConsoleSettings),

@@ -1,4 +1,4 @@
-"""One topic loop of the ledger writer: read a batch, carry it out, then commit its offsets."""
+"""A topic loop: read a batch, carry it out, then commit its offsets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException, Message
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka import KafkaError as Error
 
 from stream_processors.engine.batching import interval_seconds
@@ -21,8 +28,6 @@ from stream_processors.ledger.membership import Membership, kafka_answers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from confluent_kafka import TopicPartition
-
 # librdkafka reports these and goes on trying by itself.
 _PASSING_ERRORS = frozenset({Error._ALL_BROKERS_DOWN, Error._TRANSPORT})  # noqa: SLF001
 
@@ -31,6 +36,7 @@ _log = structlog.get_logger(__name__)
 _BATCH_RECORDS = 1000
 _POLL_SECONDS = 0.1
 _COMMIT_SECONDS = 0.2
+_KAFKA_SECONDS = 30.0
 
 
 class TopicLoop(threading.Thread):
@@ -39,6 +45,9 @@ class TopicLoop(threading.Thread):
     Any fault ends the process (`on_fault`) before the batch is committed. One batch begins
     `every_seconds` after the other at the earliest, later after a large one: what comes close
     together is carried out together, which costs less, and what comes alone does not wait.
+
+    A group reads everything, and ends where it cannot. One that reads `from_now_on` begins with
+    what comes after its first start, and goes on with what comes where its position is lost.
     """
 
     def __init__(  # noqa: PLR0913 - wired in one place
@@ -52,6 +61,8 @@ class TopicLoop(threading.Thread):
         every_seconds: float,
         stopping: threading.Event,
         on_fault: Callable[[str, BaseException], None],
+        records_max: int = _BATCH_RECORDS,
+        from_now_on: bool = False,
     ) -> None:
         super().__init__(name=group, daemon=True)
         self.assigned: list[str] | None = None
@@ -61,6 +72,8 @@ class TopicLoop(threading.Thread):
         self._next_at = 0.0
         self._stopping = stopping
         self._on_fault = on_fault
+        self._records_max = records_max
+        self._from_now_on = from_now_on
         self._uncommitted = False
         self._committed_at = time.monotonic()
         self._membership = Membership(group, lambda: kafka_answers(kafka))
@@ -77,7 +90,7 @@ class TopicLoop(threading.Thread):
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 # A position that is no longer in the topic ends the process and says so.
-                "auto.offset.reset": "error",
+                "auto.offset.reset": "latest" if from_now_on else "error",
             },
             logger=KAFKA_LOG,
         )
@@ -109,7 +122,7 @@ class TopicLoop(threading.Thread):
         if first is None:
             return []
         begun_at = time.monotonic()
-        batch = [first, *self._consumer.consume(_BATCH_RECORDS - 1, timeout=0)]
+        batch = [first, *self._consumer.consume(self._records_max - 1, timeout=0)]
         self._next_at = begun_at + interval_seconds(self._every_seconds, len(batch))
         for message in batch:
             error = message.error()
@@ -144,16 +157,30 @@ class TopicLoop(threading.Thread):
             self._uncommitted = False
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Begin where the group stopped; a partition that was never read, at its beginning."""
-        for partition in consumer.committed(partitions, timeout=30):
-            for assigned in partitions:
-                if (assigned.topic, assigned.partition) == (partition.topic, partition.partition):
-                    assigned.offset = (
-                        OFFSET_BEGINNING if partition.offset == OFFSET_INVALID else partition.offset
-                    )
+        """Begin where the group stopped."""
+        committed = {
+            (partition.topic, partition.partition): partition.offset
+            for partition in consumer.committed(partitions, timeout=_KAFKA_SECONDS)
+        }
+        unread = []
+        for partition in partitions:
+            partition.offset = committed[partition.topic, partition.partition]
+            if partition.offset == OFFSET_INVALID:
+                partition.offset = self._first_offset(consumer, partition)
+                unread.append(partition)
         consumer.assign(partitions)
+        if unread and self._from_now_on:
+            # Its first start is this one, also where it stops before anything comes.
+            consumer.commit(offsets=unread, asynchronous=False)
         self.assigned = [f"{partition.topic}[{partition.partition}]" for partition in partitions]
         _log.info("partitions_assigned", group=self.name, partitions=self.assigned)
+
+    def _first_offset(self, consumer: Consumer, partition: TopicPartition) -> int:
+        """Return where to begin in a partition that was never read."""
+        first: int = OFFSET_BEGINNING
+        if self._from_now_on:
+            _, first = consumer.get_watermark_offsets(partition, timeout=_KAFKA_SECONDS)
+        return first
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()

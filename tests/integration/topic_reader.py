@@ -16,7 +16,7 @@ Start = Callable[..., "Reader"]
 class Reader:
     """A topic loop, and what it was given."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a loop has as many parts
         self,
         topics: Topics,
         group: str,
@@ -24,6 +24,8 @@ class Reader:
         member: str,
         then: CarryOut,
         every_seconds: float,
+        *,
+        from_now_on: bool,
     ) -> None:
         self.stopping = threading.Event()
         self.faults: list[BaseException] = []
@@ -38,6 +40,7 @@ class Reader:
             every_seconds=every_seconds,
             stopping=self.stopping,
             on_fault=lambda _, fault: self.faults.append(fault),
+            from_now_on=from_now_on,
         )
         self.loop.start()
 
@@ -64,9 +67,14 @@ def readers(topics: Topics, group: str, topic: str) -> Iterator[Start]:
     running: list[Reader] = []
 
     def start(
-        then: CarryOut = lambda _: None, member: str = "member-1", every_seconds: float = 0.0
+        then: CarryOut = lambda _: None,
+        member: str = "member-1",
+        every_seconds: float = 0.0,
+        *,
+        from_now_on: bool = False,
     ) -> Reader:
-        running.append(Reader(topics, group, topic, member, then, every_seconds))
+        reader = Reader(topics, group, topic, member, then, every_seconds, from_now_on=from_now_on)
+        running.append(reader)
         return running[-1]
 
     try:

@@ -88,6 +88,11 @@ def test_the_billing_rules_import_nothing_but_the_standard_library_and_the_recor
         ("stream_processors/engine", ("stream_processors.agents", "stream_processors.ledger")),
         ("stream_processors/agents", ("stream_processors.ledger",)),
         ("stream_processors/ledger", ("stream_processors.agents",)),
+        # What is best effort is nobody's business but its own.
+        ("stream_processors/billing", ("stream_processors.notifications",)),
+        ("stream_processors/agents", ("stream_processors.notifications",)),
+        ("stream_processors/engine", ("stream_processors.notifications",)),
+        ("stream_processors/ledger", ("stream_processors.notifications",)),
         # The independent statements of the rules.
         ("operations/reconcile", ("stream_processors.billing",)),
         ("operations/demo", ("stream_processors.billing",)),

@@ -8,7 +8,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas import topics as catalogue
+from schemas.definitions import load_events
 from schemas.topics import (
+    EVENT_TOPICS,
     PAYABLES,
     TOPICS,
     Topic,
@@ -200,6 +202,13 @@ def test_names_are_unique_and_what_sessions_and_packages_pass_is_partitioned_ali
         "outbox-billing-package_facts-changelog",
     )
     assert {by_name[name].partitions for name in together} == {4}
+
+
+def test_the_events_of_each_aggregate_have_a_topic_that_is_keyed_by_its_id() -> None:
+    keys = {
+        f"events.{event.aggregate_type}": event.aggregate_id for event in load_events().values()
+    }
+    assert keys == {topic.name: topic.key for topic in TOPICS if topic.name in EVENT_TOPICS}
 
 
 def test_events_are_kept_without_limit_and_state_is_compacted() -> None:

@@ -44,6 +44,16 @@ def test_a_port_base_that_is_no_usable_port_is_refused(
 def test_no_two_processes_share_a_port() -> None:
     layout = Layout(Path("/srv/outbox"), 30000)
     ports = [endpoint.port for endpoint in stack_endpoints(layout, 50)]
-    ports += [layout.controller_port, layout.supervisor_port]
+    ports += [layout.controller_port, layout.supervisor_port, layout.notifications_port]
     assert len(set(ports)) == len(ports)
     assert max(ports) < 30000 + 64
+
+
+def test_notifications_belong_to_the_stack_only_where_the_last_start_was_told_of_them(
+    tmp_path: Path,
+) -> None:
+    layout = Layout(tmp_path, 30000)
+    assert "notifications" not in [endpoint.name for endpoint in stack_endpoints(layout, 1)]
+    layout.notifications.write_text("signup\n")
+    [*_, last] = stack_endpoints(layout, 1)
+    assert (last.name, last.port) == ("notifications", 30006)
