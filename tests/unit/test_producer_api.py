@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from producer_app.api.application import create_application
 from producer_app.api.idempotency import KEY_PATTERN, keyed_request
 from producer_app.api.problem_kinds import PROBLEM_KINDS, kind_of_refusal
 from producer_app.api.problems import ProblemError
+from producer_app.api.server import listen
 from producer_app.database import connect
 from producer_app.refusals import DomainRefusal
 
@@ -121,3 +124,22 @@ def test_method_path_and_body_tell_requests_of_one_key_apart() -> None:
     ]
     assert len({keyed_request("k", *request).fingerprint for request in requests}) == 4
     assert keyed_request("k", *requests[0]) == keyed_request('"k"', *requests[0])
+
+
+def test_a_small_answer_is_sent_at_once() -> None:
+    """Without TCP_NODELAY on what is accepted an answer waits 40 ms for more to send."""
+
+    async def option_of_accepted() -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            accepted.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(note, sock=listen(0)) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.close()
+            return await accepted
+
+    assert asyncio.run(option_of_accepted()) == 1
