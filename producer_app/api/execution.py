@@ -20,7 +20,7 @@ from producer_app.api.idempotency import (
     keep,
     keyed_request,
 )
-from producer_app.api.problem_kinds import MEDIA_TYPE_UNSUPPORTED
+from producer_app.api.problem_kinds import MEDIA_TYPE_UNSUPPORTED, ORIGIN_REFUSED
 from producer_app.outbox import EventRefused
 from producer_app.refusals import DomainRefusal
 from producer_app.service import MentoringService
@@ -96,6 +96,7 @@ async def _execution(
         Header(description="W3C trace context; the events of the request carry it."),
     ] = None,
 ) -> Execution:
+    _require_no_page(request)
     body = await request.body()
     if body:
         _require_json(request)
@@ -128,6 +129,17 @@ def _carried_out(use_case: UseCase, service: MentoringService) -> Answer:
 def _response(answer: Answer) -> Response:
     headers = {} if answer.location is None else {"Location": answer.location}
     return Response(answer.body, answer.status, headers, answer.media_type)
+
+
+def _require_no_page(request: Request) -> None:
+    """Refuse what a browser sends for a page: any page may send a change to loopback."""
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        raise problems.ProblemError(
+            ORIGIN_REFUSED,
+            f"The change was sent by a page of {origin!r}, and is not carried out. Send it from a "
+            "program, without the header Origin.",
+        )
 
 
 def _require_json(request: Request) -> None:

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from producer_app.api import problems
 
 SERVER_SIDE = (500, 503)
-OF_EVERY_CHANGE = (400, 413, 415)
+OF_EVERY_CHANGE = (400, 403, 413, 415)
 
 _CONTRACT = {"parameters": {"contract_id": "$response.body#/contractId"}}
 _SESSION = {"parameters": {"session_id": "$response.body#/sessionId"}}

@@ -54,6 +54,11 @@ KEY_INVALID = ProblemKind(
     HTTPStatus.BAD_REQUEST,
     "The header Idempotency-Key holds no key: 1 to 255 characters of visible ASCII, in quotes.",
 )
+ORIGIN_REFUSED = ProblemKind(
+    "origin-refused",
+    HTTPStatus.FORBIDDEN,
+    "The request was sent by a page in a browser, and the API has no users to tell apart.",
+)
 NOT_FOUND = ProblemKind("path-unknown", HTTPStatus.NOT_FOUND, "The API has no such path.")
 METHOD_NOT_ALLOWED = ProblemKind(
     "method-not-allowed",
@@ -115,6 +120,7 @@ PROBLEM_KINDS: dict[str, ProblemKind] = {
         *(kind_of_refusal(refusal) for refusal in DomainRefusal.__subclasses__()),
         MALFORMED,
         KEY_INVALID,
+        ORIGIN_REFUSED,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
         KEY_IN_FLIGHT,

@@ -25,15 +25,18 @@ def _postgresql_url(url: str) -> str:
 class ApiSettings(BaseSettings):
     """The database's address, as `outbox env` prints it, and the limits of the API."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OUTBOX_", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     app_database_url: Annotated[str, AfterValidator(_postgresql_url)]
+    """The address of the application's role, as `outbox env` prints it."""
     api_port: int = Field(default=8000, ge=0, le=65535)
-    """On loopback; 0 takes any that is free."""
+    """The port on loopback; 0 takes any that is free, and the first line of the log names it."""
     api_pool_size: int = Field(default=10, ge=1, le=1000)
-    """How many connections to the database there may be."""
+    """How many connections to the database there may be; a request takes one."""
     api_pool_timeout_seconds: float = Field(default=2, gt=0, le=600)
-    """How long a request waits for one of them."""
+    """How long a request waits for a connection, where all are taken."""
     api_statement_timeout_seconds: float = Field(default=5, ge=0.1, le=600)
     """How long the database may take for a statement."""
     api_idempotency_hours: float = Field(default=24, gt=0, le=24 * 366)

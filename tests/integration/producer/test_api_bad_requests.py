@@ -168,6 +168,14 @@ def test_a_method_that_a_path_does_not_take_is_told_with_those_that_it_does(
         assert refused.headers["Allow"] == "POST"
 
 
+def test_a_page_in_a_browser_changes_nothing(lasting_api: httpx.Client) -> None:
+    for origin in ("https://elsewhere.example", "http://127.0.0.1:8000", "null"):
+        headers = {**JSON, "Origin": origin}
+        refused = lasting_api.post("/users", content=_user("user-3"), headers=headers)
+        assert (refused.status_code, problem(refused)) == (403, "origin-refused")
+    assert lasting_api.get("/users/user-3").status_code == 404
+
+
 @pytest.mark.parametrize("value", ["", '"', '""', '"open', '"\\x"', "é", "a b", '"x', "x" * 256])
 def test_an_idempotency_key_that_is_none_is_told_so(lasting_api: httpx.Client, value: str) -> None:
     headers = {**JSON, "Idempotency-Key": value.encode()}
