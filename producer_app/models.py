@@ -1,4 +1,4 @@
-"""How the domain's objects lie in the application's own schema, `mentoring`.
+"""How the domain's objects lie in the application's own schema, `mentoring`, and what else does.
 
 The mapping is imperative, so that the domain knows nothing of a database. The outbox table is not
 here: it belongs to somebody else, and `producer_app.outbox` only inserts into it.
@@ -14,9 +14,11 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
+    func,
 )
 from sqlalchemy.orm import registry
 
@@ -78,6 +80,21 @@ users = Table(
     mapping.metadata,
     Column("user_id", Text, primary_key=True),
     Column("signed_up_at", _timestamp, nullable=False),
+)
+
+# Requests that were answered, by the key that their sender gave them: a row commits together with
+# what its request changed, so a repeated request finds either both or nothing.
+idempotency_keys = Table(
+    "idempotency_keys",
+    mapping.metadata,
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request_fingerprint", LargeBinary, nullable=False),
+    Column("response_status", Integer, nullable=False),
+    Column("response_media_type", Text, nullable=False),
+    Column("response_location", Text),
+    Column("response_body", LargeBinary, nullable=False),
+    Column("answered_at", _timestamp, nullable=False, server_default=func.now()),
+    Column("expires_at", _timestamp, nullable=False, index=True),
 )
 
 mapping.map_imperatively(Contract, contracts)

@@ -152,6 +152,13 @@ class EvaluationAlreadyRecorded(DomainRefusal):
         )
 
 
+class UserUnknown(DomainRefusal):
+    """No user has this id."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"User {user_id!r} is unknown. Sign the user up first, or check the id.")
+
+
 class UserAlreadySignedUp(DomainRefusal):
     """A user with this id exists."""
 

@@ -13,6 +13,7 @@ from operations.maintain.settings import MaintainSettings
 from operations.reconcile.settings import ReconcileSettings
 from operations.scheduler.settings import SchedulerSettings
 from operations.settings import Settings
+from producer_app.api.settings import ApiSettings
 from stream_processors.notifications.settings import NotificationsSettings, WebhookSettings
 from stream_processors.settings import (
     LedgerWriterSettings,
@@ -76,6 +77,7 @@ SETTINGS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("The scheduler", SchedulerSettings),
     ("The connector-keeper", KeeperSettings),
     ("The console", ConsoleSettings),
+    ("The application's [HTTP API](application-api.md)", ApiSettings),
 )
 """Each class with what reads it. What a class inherits from another is listed with that one."""
 

@@ -51,6 +51,13 @@ def database(postgres_server: PostgresServer, database_template: str) -> Iterato
         yield name
 
 
+@pytest.fixture(scope="module")
+def module_database(postgres_server: PostgresServer, database_template: str) -> Iterator[str]:
+    """Name of one database for all tests of a module."""
+    with _created(postgres_server, f"outbox_test_{next(_numbers)}", database_template) as name:
+        yield name
+
+
 @pytest.fixture(scope="session")
 def shared_database(postgres_server: PostgresServer, database_template: str) -> Iterator[str]:
     """Name of one empty database for tests that change nothing."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg.rows import dict_row
 
+from producer_app.api.application import create_application
 from producer_app.database import connect, create_tables
 from producer_app.service import MentoringService
+from tests.producer_api import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import httpx
     from psycopg import Connection
     from sqlalchemy import Engine
 
@@ -39,3 +43,19 @@ def events(owner: Connection) -> Callable[[], list[dict[str, Any]]]:
             return cursor.fetchall()
 
     return read
+
+
+@pytest.fixture
+def api(engine: Engine) -> Iterator[httpx.Client]:
+    """The API, served from a thread of this process; a client to it."""
+    with served(create_application(engine, timedelta(hours=24))) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def lasting_api(postgres_server: Any, module_database: str) -> Iterator[httpx.Client]:
+    """The same for all tests of a module, on a database of their own: quicker."""
+    engine = connect(postgres_server.url("outbox_application", module_database))
+    create_tables(engine)
+    with served(create_application(engine, timedelta(hours=24))) as client:
+        yield client
