@@ -177,4 +177,7 @@ def _internal_error(request: Request, error: Exception) -> Response:
         "The API failed at this request, and what it had begun was taken back. Its log says why, "
         f"under {instance}: tell it to whoever runs the API."
     )
-    return _answer(problem_kinds.INTERNAL, detail, instance=instance)
+    # The error goes on to uvicorn, which logs it and closes the connection: who keeps it for the
+    # next request must know.
+    headers = {"Connection": "close"}
+    return _answer(problem_kinds.INTERNAL, detail, headers, instance=instance)

@@ -156,6 +156,9 @@ def test_a_fault_of_the_api_itself_is_told_without_its_inside(
     assert "mentoring" not in failed.text
     assert "Error" not in failed.text
     assert failed.json()["instance"] in caplog.text
+    # The server ends the connection, and says so: the next request of this client is answered.
+    assert failed.headers["Connection"] == "close"
+    assert api.get("/health").status_code == 200
     # Nothing is kept of it: the same request can succeed once the cause is mended.
     with engine.begin() as connection:
         assert (
