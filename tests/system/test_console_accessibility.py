@@ -81,7 +81,8 @@ def test_axe_finds_no_violation_on_any_page(
         for details in browser.all("details > summary"):
             details.click()
         found[page] = violations(browser, axe)
-    assert {page: faults for page, faults in found.items() if faults} == {}
+    told = [f"{page} {fault}" for page, faults in found.items() for fault in faults]
+    assert not told, "\n".join(told)
 
 
 def test_the_check_finds_a_picture_without_a_text(browser: Browser, axe: str) -> None:
