@@ -48,6 +48,8 @@ CROSS JOIN exceptions
 LEFT JOIN LATERAL (
     SELECT (figures ->> 'waiting')::int AS waiting, ended_at
     FROM reconciliation_runs
+    -- One of a window knows nothing of what waits since before it.
+    WHERE since IS NULL AND until IS NULL
     ORDER BY ended_at DESC
     LIMIT 1
 ) AS judged ON true
