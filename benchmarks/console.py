@@ -40,11 +40,11 @@ _EXCEPTIONS = """
     )
     SELECT
         gen_random_uuid(),
-        (ARRAY['price_missing', 'timeout', 'session_conflict', 'undecodable'])[1 + number % 4],
+        (ARRAY['price_missing', 'timeout', 'session_conflict', 'undecodable'])[1 + number %% 4],
         status, 4, CASE status WHEN 'retrying' THEN now() + interval '1 hour' END,
         event.created_at, 'mentor has no price in force: insert it into mentor_prices, then retry',
         event.aggregate_id, 'session', event.id,
-        CASE number % 4
+        CASE number %% 4
             WHEN 2 THEN '{"event_ids": []}'
             WHEN 3 THEN jsonb_build_object(
                 'topic', 'events.session', 'partition', 0, 'offset', number, 'key', 'k',
@@ -60,7 +60,7 @@ _EXCEPTIONS = """
         LIMIT %(exceptions)s
     ) AS event
     CROSS JOIN LATERAL (
-        SELECT (ARRAY['failed', 'failed', 'resolved', 'retrying', 'dismissed'])[1 + number % 5]
+        SELECT (ARRAY['failed', 'failed', 'resolved', 'retrying', 'dismissed'])[1 + number %% 5]
     ) AS chosen (status)
 """
 _PLACES = """
