@@ -128,6 +128,8 @@ _EVENT_READERS = {
     event_class.event_type: _event_reader(_EVENTS[event_class.event_type], event_class)
     for event_class in _EVENT_CLASSES
 }
+EVENT_TYPES = frozenset(_EVENT_READERS)
+"""Every event type that there is."""
 _EVENT_WRITERS = {name: _record_writer(schema.fields) for name, schema in _EVENTS.items()}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -17,12 +15,13 @@ from stream_processors.engine.application import add_agent, make_application
 from stream_processors.engine.changelog import Changelog
 from stream_processors.engine.deaths import DeathJournal
 from stream_processors.engine.fact_table import FactTable
-from stream_processors.engine.health import serve_health
+from stream_processors.engine.health import Pages, serve_pages
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.engine.outbound import Outbound
 from stream_processors.engine.processing import Processor
+from stream_processors.engine.progress import Progress
 from stream_processors.engine.tracing import tracer_from_environment
-from stream_processors.groups import PROCESSORS_GROUP
+from stream_processors.groups import PROCESSORS_GROUP, PROCESSORS_READ
 from stream_processors.settings import WorkerSettings, read_settings
 from stream_processors.written_topics import written_topics
 
@@ -34,56 +33,35 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Progress:
-    """What the health page tells; written by the event loop alone.
-
-    Faust is not asked from another thread: its properties make what is not there yet.
-    """
-
-    assignment: list[str] | None = None
-    records: int = 0
-    finished_at: float = field(default_factory=time.time)
-
-    def finished(self, records: int) -> None:
-        self.records += records
-        self.finished_at = time.time()
-
-    def health(self) -> dict[str, object]:
-        return {
-            "ready": self.assignment is not None,
-            "assignment": self.assignment,
-            "records": self.records,
-            "last_batch_seconds_ago": round(time.time() - self.finished_at, 3),
-        }
-
-
 def build_worker(settings: WorkerSettings, tracer: Tracer | None = None) -> faust.App:
     """Wire the agents, their tables and the way out into a Faust application."""
+    written = written_topics(settings.application_id)
+    read = [written[name].name if name in written else name for name in PROCESSORS_READ]
+    progress = Progress(settings.application_id, read)
     application = make_application(
         application_id=settings.application_id,
         bootstrap_servers=settings.kafka_bootstrap_servers,
         worker_name=settings.worker_name,
         directory=settings.state_directory,
+        progress=progress,
     )
-    written = written_topics(settings.application_id)
     own_names = {topic.name: topic.name for topic in written.values()}
     names = {name: topic.name for name, topic in written.items()} | own_names
     outbound = Outbound(settings.kafka, names)
     journal = DeathJournal(settings.state_directory)
-    progress = _Progress()
 
     def add(agent: Agent, source: Topic, changelog: Topic, table_name: str) -> None:
         source, changelog = written.get(source.name, source), written[changelog.name]
         log = Changelog(changelog.name, source.name, settings.application_id, settings.kafka)
         table = FactTable(table_name, log, settings.state_directory)
         processor = Processor(agent, table, outbound, journal, tracer)
-        add_agent(application, source.name, processor, progress.finished)
+        add_agent(application, source.name, processor, progress)
 
     add(_sessions(settings), topics.EVENTS_SESSION, topics.SESSION_FACTS_CHANGELOG, "session_facts")
     add(PackagesAgent(), topics.PACKAGE_SESSIONS, topics.PACKAGE_FACTS_CHANGELOG, "package_facts")
     _follow_assignments(application, progress)
-    serve_health(settings.health_port, progress.health)
+    pages = Pages(settings.worker_name, progress.health, progress.gauges)
+    serve_pages(settings.health_port, pages)
     return application
 
 
@@ -92,7 +70,7 @@ def _sessions(settings: WorkerSettings) -> Agent:
     return agent if settings.events_until is None else UntilAgent(agent, settings.events_until)
 
 
-def _follow_assignments(application: faust.App, progress: _Progress) -> None:
+def _follow_assignments(application: faust.App, progress: Progress) -> None:
     """Be ready while partitions are assigned and their state is whole.
 
     To be connected after the agents: Faust calls the receivers of a signal in this order, each
@@ -102,13 +80,11 @@ def _follow_assignments(application: faust.App, progress: _Progress) -> None:
     @application.on_partitions_revoked.connect
     async def revoked(_: Any, revoked: Any, **__: Any) -> None:
         del revoked
-        progress.assignment = None
+        progress.revoked()
 
     @application.on_partitions_assigned.connect
     async def assigned(_: Any, assigned: Any, **__: Any) -> None:
-        progress.assignment = sorted(
-            f"{partition.topic}[{partition.partition}]" for partition in assigned
-        )
+        progress.assigned((partition.topic, partition.partition) for partition in assigned)
 
 
 def main() -> None:

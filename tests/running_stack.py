@@ -40,6 +40,10 @@ class RunningStack:
         """Each process as it is now, by name."""
         return {process.name: process for process in process_statuses(self.layout)}
 
+    def pid(self, name: str) -> int | None:
+        """The process id of one of its processes; None while it does not run."""
+        return {each.name: each.pid for each in self._supervisor().processes()}[name]
+
     def stop(self, *names: str) -> None:
         """Stop processes so that nobody starts them again."""
         self._supervisor().stop(names, STOP_SECONDS)

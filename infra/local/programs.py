@@ -1,7 +1,7 @@
 """What the stack consists of: its processes, where each is reached, and how each is run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infra.local.layout import HOST, Layout
 
@@ -62,9 +62,15 @@ def worker_name(number: int) -> str:
 
 
 def _page(name: str, port: int) -> Endpoint:
-    """Return a process of ours, known by its health page."""
+    """Return a process that is known by its health page."""
     address = f"http://{HOST}:{port}"
     return Endpoint(name, port, address, health_url=f"{address}/health")
+
+
+def _own(name: str, port: int) -> Endpoint:
+    """Return a process of ours: each has the pages of stream_processors/engine/health.py."""
+    page = _page(name, port)
+    return replace(page, metrics_url=f"{page.address}/metrics")
 
 
 def service_endpoints(layout: Layout) -> list[Endpoint]:
@@ -80,29 +86,29 @@ def processor_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     """Return what is ours: the stream processors and the ledger writer."""
     numbers = range(1, workers + 1)
     return [
-        *(_page(worker_name(number), layout.worker_port(number)) for number in numbers),
-        _page(LEDGER_WRITER, layout.ledger_writer_port),
+        *(_own(worker_name(number), layout.worker_port(number)) for number in numbers),
+        _own(LEDGER_WRITER, layout.ledger_writer_port),
     ]
 
 
 def keeper_endpoint(layout: Layout) -> Endpoint:
     """Return what starts failed connectors again."""
-    return _page(CONNECTOR_KEEPER, layout.connector_keeper_port)
+    return _own(CONNECTOR_KEEPER, layout.connector_keeper_port)
 
 
 def scheduler_endpoint(layout: Layout) -> Endpoint:
     """Return what reconciles every minute and maintains every day."""
-    return _page(SCHEDULER, layout.scheduler_port)
+    return _own(SCHEDULER, layout.scheduler_port)
 
 
 def console_endpoint(layout: Layout) -> Endpoint:
     """Return the pages for people."""
-    return _page(CONSOLE, layout.console_port)
+    return _own(CONSOLE, layout.console_port)
 
 
 def notifications_endpoint(layout: Layout) -> Endpoint:
     """Return what posts to webhooks, best effort."""
-    return _page(NOTIFICATIONS, layout.notifications_port)
+    return _own(NOTIFICATIONS, layout.notifications_port)
 
 
 def notifies(layout: Layout) -> bool:

@@ -47,11 +47,14 @@ class Keeper:
     """Looks after all connectors; `faults` says what is wrong with which, by name.
 
     `restarts`: those that it started again since it began itself.
+    running: whether connector and task run, by name; what Connect does not tell runs not.
     """
 
     stopping: threading.Event = field(default_factory=threading.Event)
     faults: dict[str, str] = field(default_factory=dict)
     restarts: dict[str, Restarts] = field(default_factory=dict)
+    running: dict[str, bool] = field(default_factory=dict)
+    looked_at: float = field(default_factory=time.monotonic)
     stopped_since: dict[str, float] = field(default_factory=dict)
     unread_since: dict[str, float] = field(default_factory=dict)
 
@@ -70,12 +73,14 @@ class Keeper:
             self._note("connect", str(error))
         else:
             self.faults.pop("connect", None)
+        self.looked_at = time.monotonic()
 
     def _look_at(self, site: Site) -> None:
         name = site.definition.name
         try:
             seen = overview(site)
             if self._must_be_started(name, seen.status):
+                self.running[name] = False
                 start(site)
                 earlier = self.restarts.get(name)
                 count = 1 if earlier is None else earlier.count + 1
@@ -83,8 +88,10 @@ class Keeper:
                 _log.warning("connector_started_again", connector=name, count=count)
                 seen = overview(site)
         except ConnectorError as error:
+            self.running[name] = False
             self._note(name, str(error))
             return
+        self.running[name] = seen.status is not None and seen.status.is_all(RUNNING)
         if seen.fault is not None:
             self._note(name, seen.fault)
         elif seen.status is None or not any(seen.status.is_all(state) for state in CONTENT):

@@ -11,6 +11,7 @@ everything.
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
@@ -60,6 +61,14 @@ def connect(database_url: str) -> psycopg.Connection:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """How many events wait, of those looked at, and for how long the oldest does at least."""
+
+    events: int
+    oldest_seconds: float
+
+
 class Remembered:
     """The events that had no receipt, and since when that is known; the oldest, if there are many.
 
@@ -73,6 +82,11 @@ class Remembered:
     def events(self) -> set[UUID]:
         """Those that were without a receipt at the last look."""
         return set(self._since)
+
+    def pending(self, now: float) -> Pending:
+        """Return what was without a receipt at the last look."""
+        since = self._since.values()
+        return Pending(len(since), now - min(since, default=now))
 
     def note(self, undelivered: Iterable[UUID], now: float) -> Faults:
         """Take what has no receipt now, and return the fault if some of it has waited too long."""
@@ -100,6 +114,11 @@ class Delivery:
         self._connect = connect
         self._connection: psycopg.Connection | None = None
         self._remembered = Remembered()
+
+    @property
+    def pending(self) -> Pending:
+        """What waited at the last look that succeeded."""
+        return self._remembered.pending(time.monotonic())
 
     def look(self) -> Faults:
         """Return the fault "delivery" while there is a backlog; raises what PostgreSQL does."""

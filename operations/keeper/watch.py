@@ -32,6 +32,12 @@ class Watch:
         self._found: Faults = {}
         self._reason = _SILENCE
         self._succeeded_at = time.monotonic()
+        self._has_seen = False
+
+    @property
+    def sees(self) -> bool:
+        """Whether what its looks have found is not long ago."""
+        return self._has_seen and time.monotonic() - self._succeeded_at <= BLIND_SECONDS
 
     def start(self, stopping: threading.Event) -> None:
         """Look from now on, until `stopping` is set."""
@@ -64,7 +70,7 @@ class Watch:
             _log.info("look_succeeds_again", service=self._service)
         self._tell_changes(found)
         self._found, self._succeeded_at = found, time.monotonic()
-        self._reason = _SILENCE
+        self._reason, self._has_seen = _SILENCE, True
 
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():

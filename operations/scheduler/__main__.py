@@ -10,12 +10,15 @@ from collections.abc import Sequence
 
 import structlog
 
+from operations.scheduler.gauges import task_gauges
 from operations.scheduler.settings import SchedulerSettings
 from operations.scheduler.tasks import daily, reconciling, reconciling_day
 from operations.scheduler.timetable import Task, Timetable
-from stream_processors.engine.health import serve_health
+from stream_processors.engine.health import Pages, serve_pages
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.settings import read_settings
+
+_NAME = "scheduler"
 
 _log = structlog.get_logger(__name__)
 
@@ -42,9 +45,18 @@ def main() -> None:
         settings.state_directory,
         settings.scheduler_fault_seconds,
     )
-    serve_health(settings.health_port, timetable.health)
-    for line in lines:
-        threading.Thread(target=work, args=(timetable, line, stopping), daemon=True).start()
+    workers = [
+        threading.Thread(target=work, args=(timetable, line, stopping), daemon=True)
+        for line in lines
+    ]
+    for worker in workers:
+        worker.start()
+
+    def health() -> dict[str, object]:
+        return {**timetable.health(), "live": all(worker.is_alive() for worker in workers)}
+
+    pages = Pages(_NAME, health, lambda: task_gauges(timetable.standings()))
+    serve_pages(settings.health_port, pages)
     _log.info("scheduler_starts")
     stopping.wait()
 

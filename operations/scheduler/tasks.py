@@ -28,6 +28,7 @@ RECONCILE_LATELY = "reconcile"
 RECONCILE_DAY = "reconcile-day"
 RECONCILE_ALL = "reconcile-all"
 MAINTAIN = "maintain"
+CLEAN = "clean"
 _RETRY_DAILY_SECONDS = 300.0
 # With this, what works for a sixth of its limit comes to its next verdict just within it.
 _SHARE_MAX = 0.2
@@ -160,10 +161,10 @@ def _recorded(
 
 def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
     """Return what a reconciliation means to whoever watches."""
-    if found.verdict == "clean":
-        summary = f"{found.events} events and {found.expected} bills are as they should be"
-        return Outcome("clean", summary, fine=True)
     counts = {name: getattr(found, name) for name in (*_ALARMING, *_FOR_A_PERSON)}
+    if found.verdict == CLEAN:
+        summary = f"{found.events} events and {found.expected} bills are as they should be"
+        return Outcome(CLEAN, summary, fine=True, offenders=counts)
     counted = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
     command = "outbox reconcile"
     if since is not None:
@@ -174,6 +175,7 @@ def outcome_of(found: Reconciliation, since: datetime | None) -> Outcome:
         summary=f"{found.verdict}: {'; '.join(parts)}. `{command}` shows which",
         fine=False,
         alarming=found.stands_still or any(counts[name] for name in _ALARMING),
+        offenders=counts,
     )
 
 

@@ -29,7 +29,8 @@ class Outcome:
 
     `fine`: nothing needs a person. `alarming`: if that lasts, the system as a whole is at fault.
     `next_since`: from when on the next run reads, in seconds since 1970, where this one decides it.
-    `again`: which part of its work the next run does again.
+    `again`: which part of its work the next run does again. `offenders`: how many it found, by
+    kind, also of those kinds of which there were none; empty where it was no reconciliation.
     """
 
     verdict: str
@@ -38,6 +39,7 @@ class Outcome:
     alarming: bool = False
     next_since: float | None = None
     again: float = 1.0
+    offenders: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -103,6 +105,16 @@ class Run:
     def asks_for_another(self) -> bool:
         """Whether the next one should not wait for its turn."""
         return self.error is not None or (self.outcome is not None and self.outcome.alarming)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a task stands. is_current: its last run succeeded, within its limit."""
+
+    task: str
+    run: Run
+    is_overdue: bool
+    is_current: bool
 
 
 def read_runs(directory: Path) -> dict[str, Run]:
@@ -218,6 +230,24 @@ class Timetable:
     def _write(self) -> None:
         written = {name: asdict(run) for name, run in self._runs.items()}
         write_private(self.directory / RUNS_FILE, json.dumps(written, indent=2))
+
+    def standings(self) -> list[Standing]:
+        """Return how each task stands now."""
+        with self._lock:
+            runs = dict(self._runs)
+        return [self._standing(task, runs[task.name]) for task in self.tasks]
+
+    def _standing(self, task: Task, run: Run) -> Standing:
+        lately = (
+            run.succeeded_at is not None
+            and self._seconds_since(run.succeeded_at) <= task.limit_seconds
+        )
+        return Standing(
+            task=task.name,
+            run=run,
+            is_overdue=self.clock() > self._granted[task.name],
+            is_current=lately and run.error is None,
+        )
 
     def health(self) -> dict[str, object]:
         """Return what a health page tells: what is wrong, what a person should know, the runs."""

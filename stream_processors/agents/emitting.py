@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import codec, topics
+from schemas.records import Payable
+from stream_processors.engine.counting import WITHDRAWN
 from stream_processors.engine.messages import OutboundRecord
 
 if TYPE_CHECKING:
-    from schemas.records import PackageSession, Payable, PayableWithdrawn
+    from schemas.records import PackageSession, PayableWithdrawn
 
 
 def payable_record(owed: Payable | PayableWithdrawn) -> OutboundRecord:
@@ -17,6 +19,7 @@ def payable_record(owed: Payable | PayableWithdrawn) -> OutboundRecord:
         topics.PAYABLES.name,
         owed.ledger_id.encode(),
         codec.encode(owed),
+        counted_as=owed.kind if isinstance(owed, Payable) else WITHDRAWN,
     )
 
 

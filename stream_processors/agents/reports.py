@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from schemas import codec, topics
 from schemas.records import ExceptionReport
 from stream_processors.engine.messages import OutboundRecord
 
 if TYPE_CHECKING:
-    from stream_processors.engine.messages import InboundRecord
-
-RecordReason = Literal["undecodable", "unknown_event_type", "unprocessable"]
+    from stream_processors.engine.messages import InboundRecord, RecordReason
 
 # A dead letter must fit into a record of 2 MiB, whatever it reports: one that can't be sent
 # would end the process at its record for ever.
@@ -52,6 +50,8 @@ def report_record(report: ExceptionReport) -> OutboundRecord:
         topics.DEAD_LETTERS.name,
         report.subject.encode(),
         codec.encode(report),
+        # One that no longer holds reports nothing.
+        counted_as=report.reason if report.standing else None,
     )
 
 

@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, Any
 import faust
 from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
 
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.engine.streams import BatchStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from faust.types import TP
-
+    from stream_processors.engine.lag import Partition
     from stream_processors.engine.processing import Processor
+    from stream_processors.engine.progress import Progress
 
 _BATCH_RECORDS = 500
 _BATCH_SECONDS = 0.01
 _FETCH_WAIT_MS = 500
 _PARTIAL_FETCH_WAIT_MS = 20
 _YIELD_EVERY_RECORDS = 100
+_LOOK_SECONDS = 1.0
 
 
 class _Fetcher(Fetcher):
@@ -56,6 +58,23 @@ class _ConsumerThread(AIOKafkaConsumerThread):
         committed: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
         return committed
 
+    def fetched(self) -> dict[Partition, tuple[int, int]]:
+        """Return where each assigned partition is read next, and where it ends.
+
+        Both as the last fetch told: nobody is asked. What was not fetched yet is left out.
+        """
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001 - as above
+        if subscription is None or subscription.assignment is None:
+            return {}
+        assignment, fetched = subscription.assignment, {}
+        for partition in assignment.tps:
+            state = assignment.state_value(partition)
+            # Its thread may take the position away meanwhile.
+            position, end = state._position, state.highwater  # noqa: SLF001 - not its check of that
+            if position is not None and end is not None:
+                fetched[partition.topic, partition.partition] = (position, end)
+        return fetched
+
     async def _seek_to_committed(self) -> Mapping[Any, int]:
         consumer = self._ensure_consumer()
         committed: Mapping[Any, int] = await consumer.seek_to_committed()
@@ -68,6 +87,26 @@ class _ConsumerThread(AIOKafkaConsumerThread):
 class _Consumer(Consumer):
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def look(self, progress: Progress) -> None:
+        """Tell where the partitions end, and from where on they are read."""
+        progress.turned(
+            {
+                # Where nothing is committed it is read from its beginning.
+                partition: (self._committed_offset.get(TP(*partition)) or position, end)
+                for partition, (position, end) in self._thread.fetched().items()
+            }
+        )
+
+    async def _commit_offsets(
+        self,
+        offsets: Mapping[TP, int],
+        start_new_transaction: bool = True,
+    ) -> bool:
+        done: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        if done:
+            self.transport.progress.committed()
+        return done
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Hand every message to its agent, without Faust's two tasks a message.
@@ -99,6 +138,7 @@ class _Consumer(Consumer):
 
 class _Transport(Transport):
     Consumer = _Consumer
+    progress: Progress
 
 
 def make_application(
@@ -107,8 +147,12 @@ def make_application(
     bootstrap_servers: str,
     worker_name: str,
     directory: Path,
+    progress: Progress,
 ) -> faust.App:
-    """Return a Faust application that reads topics of raw bytes, at least once."""
+    """Return a Faust application that reads topics of raw bytes, at least once.
+
+    `progress` is told of commits, and each second how far the partitions reach.
+    """
     application = faust.App(
         application_id,
         broker=f"kafka://{bootstrap_servers.replace(',', ';')}",
@@ -131,16 +175,26 @@ def make_application(
         web_enabled=False,
     )
     application.transport = _Transport(application.conf.broker, application)
+    application.transport.progress = progress
+    _look_each_second(application, progress)
     return application
+
+
+def _look_each_second(application: faust.App, progress: Progress) -> None:
+    @application.task
+    async def look() -> None:
+        while True:
+            application.consumer.look(progress)
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def add_agent(
     application: faust.App,
     topic_name: str,
     processor: Processor,
-    on_batch: Callable[[int], None],
+    progress: Progress,
 ) -> None:
-    """Read a topic with a processor; `on_batch` is told the size of each finished batch."""
+    """Read a topic with a processor; `progress` is told of each finished batch."""
     # Raw bytes: what Faust's own decoding rejects is acknowledged before our code sees it.
     topic = application.topic(
         topic_name,
@@ -154,8 +208,9 @@ def add_agent(
     async def agent(stream: Any) -> None:
         async with aclosing(stream.batches(_BATCH_RECORDS, _BATCH_SECONDS)) as batches:
             async for events in batches:
-                await processor.process([_inbound(event.message) for event in events])
-                on_batch(len(events))
+                records = [_inbound(event.message) for event in events]
+                await processor.process(records)
+                progress.finished(records)
 
     # Concurrency 1: with more, Faust commits past events still in flight.
     application.agent(topic, name=topic_name, concurrency=1)(agent)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+RecordReason = Literal["undecodable", "unknown_event_type", "unprocessable"]
+"""Why a record is reported to which no rule could be applied."""
+REFUSALS = frozenset(get_args(RecordReason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,17 @@ class InboundRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutboundRecord:
-    """A record to write; `partition` None leaves the choice to murmur2 of the key."""
+    """A record to write; `partition` None leaves the choice to murmur2 of the key.
+
+    `counted_as`: under which kind or reason the metrics count it, if they do.
+    """
 
     topic: str
     key: bytes
     value: bytes
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    counted_as: str | None = field(default=None, compare=False)
 
 
 def _as_text(name: str, content: bytes | None) -> dict[str, object]:

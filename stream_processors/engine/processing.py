@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from schemas.errors import UnknownFingerprint
+from stream_processors.engine.counting import BATCH_DURATION, count_batch
 from stream_processors.engine.crash import end_process
 from stream_processors.engine.event_log import ids_of, log_processed
 from stream_processors.engine.fact_table import PendingFacts
@@ -97,6 +99,7 @@ class Processor:
             raise asyncio.CancelledError
 
     async def _process_or_die(self, records: Sequence[InboundRecord]) -> None:
+        begun_at = time.monotonic()
         async with self._busy:
             try:
                 for number in {record.partition for record in records} - self._whole:
@@ -107,6 +110,7 @@ class Processor:
                 while not await self._attempt(records):
                     _log.warning("decided_again", table=self._table.name)
                 self._table.changelog.close()
+                BATCH_DURATION.labels(records[0].topic).observe(time.monotonic() - begun_at)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see below
                 # Faust would acknowledge the batch. Its own task is cancelled only where the
                 # whole event loop is being torn down.
@@ -176,6 +180,8 @@ class Processor:
             rows = list(facts.added.items())
             whole &= facts.partition.store(rows, offsets[: len(rows)])
             del offsets[: len(rows)]
+        if whole:
+            count_batch(steps)
         spans.end(log_processed(_log, steps) if whole else [])
         return whole
 

@@ -10,8 +10,10 @@ import structlog
 
 from stream_processors.engine.crash import end_process
 from stream_processors.engine.deaths import DeathJournal
-from stream_processors.engine.health import serve_health
+from stream_processors.engine.health import Pages, serve_pages
+from stream_processors.engine.lag import lag_gauge, stalled
 from stream_processors.engine.logs import set_up_logs
+from stream_processors.engine.metrics import gauge
 from stream_processors.engine.tracing import tracer_from_environment
 from stream_processors.groups import (
     DEAD_LETTERS_GROUP,
@@ -30,12 +32,15 @@ from stream_processors.settings import LedgerWriterSettings, read_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from prometheus_client.metrics_core import Metric
+
     from stream_processors.engine.messages import InboundRecord
     from stream_processors.engine.tracing import Tracer
 
 _log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 # How long after one batch the next may begin. Bills come soon; a receipt only says when.
 _BATCH_SECONDS = 0.01
 _RECEIPTS_SECONDS = 0.02
@@ -73,24 +78,51 @@ class LedgerWriter:
         """Run until `stopping` is set; then finish the batches in hand, commit and leave."""
         for thread in self._threads:
             thread.start()
-        self.stopping.wait()
+        while not self.stopping.wait(_LOOK_SECONDS):
+            for loop in self._loops:
+                loop.look()
         for thread in self._threads:
             thread.join(_STOP_SECONDS)
         for database in self._databases:
             database.close()
 
     def health(self) -> dict[str, object]:
-        """Return whether every loop runs and has its partitions, and the database answers."""
+        """Return what /health tells.
+
+        Ready where every loop runs, has its partitions and does not stand still, and the database
+        answers. While the database is away it waits, alive: a new start would not help.
+        """
         assigned = {loop.name: loop.assigned for loop in self._loops}
         dead = [thread.name for thread in self._threads if not thread.is_alive()]
         # The one that is used every quarter of a second.
         reachable = self._retries_database.reachable
+        lags = {loop.name: sum(loop.lags().values()) for loop in self._loops}
+        faults = {
+            loop.name: stalled(loop.name, lags[loop.name], loop.queue.stalled_seconds)
+            for loop in self._loops
+            if loop.queue.stalled_seconds
+        }
         return {
-            "ready": reachable and not dead and None not in assigned.values(),
+            "ready": reachable and not dead and None not in assigned.values() and not faults,
+            "live": not dead,
+            "faults": faults,
             "database_reachable": reachable,
             "dead": dead,
             "assignment": assigned,
+            "lag_records": lags,
         }
+
+    def gauges(self) -> list[Metric]:
+        """Return what /metrics tells beside the counters."""
+        return [
+            gauge(
+                "outbox_database_reachable",
+                "Whether PostgreSQL answers the ledger writer, which asks four times a second.",
+                (),
+                {(): float(self._retries_database.reachable)},
+            ),
+            lag_gauge({loop.name: loop.lags() for loop in self._loops}),
+        ]
 
     def _database(self, name: str) -> Database:
         return Database(self._settings.ledger_writer_database_url, name, self.stopping)
@@ -121,7 +153,7 @@ def main() -> None:
     writer = LedgerWriter(settings, tracer)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: writer.stopping.set())
-    serve_health(settings.health_port, writer.health)
+    serve_pages(settings.health_port, Pages(settings.writer_name, writer.health, writer.gauges))
     _log.info("ledger_writer_starts")
     writer.run()
     if tracer is not None:

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError as Error
 from stream_processors.engine.batching import interval_seconds
 from stream_processors.engine.changelog import MEND, PositionLost
 from stream_processors.engine.crash import error_in_hand
+from stream_processors.engine.lag import Queue
 from stream_processors.engine.logs import KAFKA_LOG
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.ledger.database import Stopped
@@ -27,6 +28,8 @@ from stream_processors.ledger.membership import Membership, kafka_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from stream_processors.engine.lag import Partition
 
 # librdkafka reports these and goes on trying by itself.
 _PASSING_ERRORS = frozenset({Error._ALL_BROKERS_DOWN, Error._TRANSPORT})  # noqa: SLF001
@@ -37,6 +40,7 @@ _BATCH_RECORDS = 1000
 _POLL_SECONDS = 0.1
 _COMMIT_SECONDS = 0.2
 _KAFKA_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
 
 
 class TopicLoop(threading.Thread):
@@ -66,6 +70,13 @@ class TopicLoop(threading.Thread):
     ) -> None:
         super().__init__(name=group, daemon=True)
         self.assigned: list[str] | None = None
+        self.queue = Queue()
+        # By partition: the offset after the last record that was carried out, and where it ended.
+        self._next: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+        self._ends_at = 0.0
+        # A consumer that waits for records keeps everybody else who asks it waiting, for ever.
+        self._reading = threading.Lock()
         self._topics = list(topics)
         self._carry_out = carry_out
         self._every_seconds = every_seconds
@@ -77,23 +88,8 @@ class TopicLoop(threading.Thread):
         self._uncommitted = False
         self._committed_at = time.monotonic()
         self._membership = Membership(group, lambda: kafka_answers(kafka))
-        self._consumer = Consumer(
-            {
-                **kafka,
-                "group.id": group,
-                # A killed writer that comes back keeps its partitions, without a rebalance.
-                "group.instance.id": member,
-                "session.timeout.ms": 6000,
-                "heartbeat.interval.ms": 1000,
-                # A database outage is waited out in the middle of a batch, however long.
-                "max.poll.interval.ms": 86_400_000,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                # A position that is no longer in the topic ends the process and says so.
-                "auto.offset.reset": "latest" if from_now_on else "error",
-            },
-            logger=KAFKA_LOG,
-        )
+        settings = _settings(group, member, "latest" if from_now_on else "error")
+        self._consumer = Consumer({**kafka, **settings}, logger=KAFKA_LOG)
 
     def run(self) -> None:
         """Read until the process is asked to end; the batch in hand is finished and committed."""
@@ -106,23 +102,64 @@ class TopicLoop(threading.Thread):
                 batch = self._next_batch()
                 if batch:
                     self._carry_out([_inbound(message) for message in batch])
+                    self.queue.finished()
                     self._store_offsets(batch)
                 self._commit_in_time()
             self._commit()
-            self._consumer.close()
+            self._close()
         except Stopped:
-            self._consumer.close()
+            self._close()
         except:  # noqa: E722 - whatever it is, a KafkaError too, nothing may be committed
             self._on_fault(f"reading {', '.join(self._topics)}", error_in_hand())
+
+    def lags(self) -> dict[Partition, int]:
+        """Return how many records of each partition are not carried out yet; from any thread.
+
+        By what was fetched last: nobody is asked. What was not fetched yet is left out.
+        """
+        nexts, ends = dict(self._next), self._ends
+        return {
+            partition: max(0, ends[partition] - begins)
+            for partition, begins in nexts.items()
+            if partition in ends
+        }
+
+    def look(self) -> None:
+        """Note whether records wait, also while a batch is in hand; to be called every second."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._note_ends()
+            finally:
+                self._reading.release()
+        self.queue.look(sum(self.lags().values()))
+
+    def _note_ends(self) -> None:
+        if time.monotonic() - self._ends_at < _LOOK_SECONDS:
+            return
+        self._ends_at = time.monotonic()
+        ends = {
+            (topic, partition): self._consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), cached=True
+            )[1]
+            for topic, partition in list(self._next)
+        }
+        self._ends = {each: end for each, end in ends.items() if end != OFFSET_INVALID}
+
+    def _close(self) -> None:
+        # Whoever looks after that finds no partitions, and asks nothing.
+        with self._reading:
+            self._consumer.close()
 
     def _next_batch(self) -> list[Message]:
         """Wait until it is time, and for one record; then take what else is there."""
         self._stopping.wait(self._next_at - time.monotonic())
-        first = self._consumer.poll(_POLL_SECONDS)
-        if first is None:
-            return []
-        begun_at = time.monotonic()
-        batch = [first, *self._consumer.consume(self._records_max - 1, timeout=0)]
+        with self._reading:
+            first = self._consumer.poll(_POLL_SECONDS)
+            self._note_ends()
+            if first is None:
+                return []
+            begun_at = time.monotonic()
+            batch = [first, *self._consumer.consume(self._records_max - 1, timeout=0)]
         self._next_at = begun_at + interval_seconds(self._every_seconds, len(batch))
         for message in batch:
             error = message.error()
@@ -139,6 +176,7 @@ class TopicLoop(threading.Thread):
         for message in batch:
             try:
                 self._consumer.store_offsets(message=message)
+                self._next[message.topic() or "", message.partition() or 0] = _after(message)
                 self._uncommitted = True
             except KafkaException as error:
                 # The partition moved meanwhile: its next owner carries the record out again.
@@ -153,7 +191,12 @@ class TopicLoop(threading.Thread):
 
     def _commit(self) -> None:
         if self._uncommitted:
-            self._consumer.commit(asynchronous=False)
+            try:
+                self._consumer.commit(asynchronous=False)
+            except KafkaException as error:
+                # A commit that was still on its way when they were stored has taken them along.
+                if error.args[0].code() != Error._NO_OFFSET:  # noqa: SLF001
+                    raise
             self._uncommitted = False
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -162,25 +205,28 @@ class TopicLoop(threading.Thread):
             (partition.topic, partition.partition): partition.offset
             for partition in consumer.committed(partitions, timeout=_KAFKA_SECONDS)
         }
-        unread = []
+        unread, nexts = [], {}
         for partition in partitions:
             partition.offset = committed[partition.topic, partition.partition]
             if partition.offset == OFFSET_INVALID:
-                partition.offset = self._first_offset(consumer, partition)
+                partition.offset, begins = self._first_offset(consumer, partition)
                 unread.append(partition)
+            else:
+                begins = partition.offset
+            nexts[partition.topic, partition.partition] = begins
         consumer.assign(partitions)
+        self._next = nexts
         if unread and self._from_now_on:
             # Its first start is this one, also where it stops before anything comes.
             consumer.commit(offsets=unread, asynchronous=False)
         self.assigned = [f"{partition.topic}[{partition.partition}]" for partition in partitions]
         _log.info("partitions_assigned", group=self.name, partitions=self.assigned)
 
-    def _first_offset(self, consumer: Consumer, partition: TopicPartition) -> int:
-        """Return where to begin in a partition that was never read."""
-        first: int = OFFSET_BEGINNING
-        if self._from_now_on:
-            _, first = consumer.get_watermark_offsets(partition, timeout=_KAFKA_SECONDS)
-        return first
+    def _first_offset(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+        """Return where to begin in a partition that was never read, and which offset that is."""
+        begins, end = consumer.get_watermark_offsets(partition, timeout=_KAFKA_SECONDS)
+        # What retention removes meanwhile is no position that was lost.
+        return (end, end) if self._from_now_on else (OFFSET_BEGINNING, begins)
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit()
@@ -190,6 +236,8 @@ class TopicLoop(threading.Thread):
         """Forget partitions that the group has taken away: nothing can be committed for them."""
         consumer.unassign()
         self._uncommitted = False
+        self._next = {}
+        self.queue.finished()
         self.assigned = None
 
 
@@ -202,6 +250,26 @@ def _inbound(message: Message) -> InboundRecord:
         value=message.value(),
         headers=_headers(message),
     )
+
+
+def _settings(group: str, member: str, position_lost: str) -> dict[str, str | int | bool]:
+    return {
+        "group.id": group,
+        # A killed writer that comes back keeps its partitions, without a rebalance.
+        "group.instance.id": member,
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 1000,
+        # A database outage is waited out in the middle of a batch, however long.
+        "max.poll.interval.ms": 86_400_000,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # With "error" a position that is no longer in the topic ends the process and says so.
+        "auto.offset.reset": position_lost,
+    }
+
+
+def _after(message: Message) -> int:
+    return (message.offset() or 0) + 1
 
 
 def _headers(message: Message) -> dict[str, bytes | None]:

@@ -18,6 +18,8 @@ _log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 _RETRY_SECONDS_MAX = 1.0
+# Of a link that goes nowhere nothing is heard for a while; a statement of ours is done long before.
+_SILENT_SECONDS = 5.0
 # A statement that takes longer is a fault of its own, reported as `timeout`. To plan anew for each
 # batch takes a quarter of the database's time for a small one, and finds the same plan.
 _OPTIONS = (
@@ -42,11 +44,14 @@ class Database:
         self._name = name
         self._stopping = stopping
         self._connection: psycopg.Connection | None = None
+        self._asked_at: float | None = None
 
     @property
     def reachable(self) -> bool:
-        """Whether the connection stood when it was last used."""
-        return self._connection is not None and not self._connection.closed
+        """Whether the connection stood when it was last used, and is not silent since."""
+        asked_at = self._asked_at
+        silent = asked_at is not None and time.monotonic() - asked_at > _SILENT_SECONDS
+        return self._connection is not None and not self._connection.closed and not silent
 
     def run(self, work: Callable[[psycopg.Connection], Result], *, patient: bool = False) -> Result:
         """Run `work` in one transaction; where the connection breaks, wait and run it again.
@@ -58,6 +63,7 @@ class Database:
         delay_seconds = 0.05
         while True:
             try:
+                self._asked_at = time.monotonic()
                 connection = self._connect()
                 with connection.transaction():
                     return work(connection)
@@ -69,6 +75,8 @@ class Database:
                     _log.warning("database_busy", loop=self._name, error=str(error))
                 else:
                     raise
+            finally:
+                self._asked_at = None
             if self._stopping.wait(delay_seconds):
                 raise Stopped
             delay_seconds = min(2 * delay_seconds, _RETRY_SECONDS_MAX)

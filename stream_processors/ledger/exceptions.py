@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from schemas.records import Payable
+from stream_processors.billing.exceptions import ConflictReason
+from stream_processors.engine.messages import RecordReason
 from stream_processors.ledger.checking import fault_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PayableReason = Literal[
 
 # Of a bill, rather than of an event or a record.
 BILL_REASONS = list(get_args(PayableReason))
+REASONS = sorted({*BILL_REASONS, *get_args(RecordReason), *get_args(ConflictReason)})
 TRANSIENT_REASONS = frozenset({"price_missing", "database_unavailable", "timeout"})
 # After the first, the second and the third try; a fourth that fails is the last.
 RETRY_SECONDS = (2, 4, 8)
@@ -175,11 +178,15 @@ def exception_id(reason: str, subject: str, source_event_id: str | None) -> uuid
 def record_exceptions(
     connection: psycopg.Connection,
     exceptions: Sequence[BillingException],
-) -> None:
-    """Write exceptions inside the caller's transaction; one that is there stays as it is."""
+) -> list[BillingException]:
+    """Write exceptions inside the caller's transaction; one that is there stays as it is.
+
+    Returns those that were written.
+    """
+    recorded = []
     for exception in sorted(exceptions, key=lambda each: each.id):
         transient = exception.reason in TRANSIENT_REASONS
-        connection.execute(
+        written = connection.execute(
             _RECORD,
             {
                 "id": exception.id,
@@ -195,6 +202,9 @@ def record_exceptions(
                 "record": _jsonb(exception.record),
             },
         )
+        if written.rowcount:
+            recorded.append(exception)
+    return recorded
 
 
 def put_to_rest(

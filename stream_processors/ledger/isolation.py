@@ -43,8 +43,7 @@ def post_batch(database: Database, batch: Batch) -> Posting:
 
 def post_and_record(connection: psycopg.Connection, batch: Batch) -> Posting:
     """Post payables and record those that could not be, inside the caller's transaction."""
-    posting = post(connection, batch.payables)
-    return _recorded(connection, batch, posting)
+    return _recorded(connection, batch, post(connection, batch.payables))
 
 
 def post_isolated(connection: psycopg.Connection, payable: Payable) -> Posting:
@@ -86,7 +85,7 @@ def _post_one_by_one(connection: psycopg.Connection, batch: Batch) -> Posting:
         connection,
         batch,
         Posting(
-            tuple(entry_id for posting in postings for entry_id in posting.posted),
+            tuple(entry for posting in postings for entry in posting.entries),
             tuple(each for posting in postings for each in posting.exceptions),
         ),
     )
@@ -94,12 +93,13 @@ def _post_one_by_one(connection: psycopg.Connection, batch: Batch) -> Posting:
 
 def _recorded(connection: psycopg.Connection, batch: Batch, posting: Posting) -> Posting:
     """Record what could not be posted, and what is posted and owed no more; return all of it."""
-    record_exceptions(connection, posting.exceptions)
-    if not batch.withdrawn:
-        return posting
-    conflicts = withdraw(connection, batch.withdrawn)
-    record_exceptions(connection, conflicts)
-    return replace(posting, exceptions=(*posting.exceptions, *conflicts))
+    exceptions = posting.exceptions
+    recorded = record_exceptions(connection, exceptions)
+    if batch.withdrawn:
+        conflicts = withdraw(connection, batch.withdrawn)
+        recorded += record_exceptions(connection, conflicts)
+        exceptions = (*exceptions, *conflicts)
+    return replace(posting, exceptions=exceptions, recorded=tuple(recorded))
 
 
 def _refused(reason: PayableReason, payable: Payable, error: psycopg.Error) -> BillingException:

@@ -8,7 +8,7 @@ a statement of its own, with what stands there: a statement does not see the row
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stream_processors.ledger.exceptions import (
     BILL_REASONS,
@@ -20,6 +20,7 @@ from stream_processors.ledger.standing import Comparison, Standing, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     import psycopg
@@ -63,7 +64,7 @@ _POST = """
     )
     ORDER BY payable.id
     ON CONFLICT (id) DO NOTHING
-    RETURNING id::text
+    RETURNING id::text, kind, posted_at
 """
 _PAY_SESSIONS = """
     INSERT INTO ledger_entry_sessions (entry_id, session_id)
@@ -86,13 +87,30 @@ _AGREED = "the events say again what stands in the ledger"
 _SUPERSEDED = "the events say otherwise by now"
 
 
+class Entry(NamedTuple):
+    """An entry that was posted now; posted_at is the database's time."""
+
+    id: str
+    kind: str
+    posted_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What became of a batch: ids posted now, what could not be, ids of dismissed bills."""
+    """What became of a batch: entries posted now, what could not be, ids of dismissed bills.
 
-    posted: tuple[str, ...]
+    recorded: those exceptions that were written, as far as the caller has written them.
+    """
+
+    entries: tuple[Entry, ...]
     exceptions: tuple[BillingException, ...]
     dismissed: tuple[str, ...] = ()
+    recorded: tuple[BillingException, ...] = ()
+
+    @property
+    def posted(self) -> tuple[str, ...]:
+        """The ids of the entries."""
+        return tuple(entry.id for entry in self.entries)
 
 
 def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting:
@@ -101,10 +119,11 @@ def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting
     Raises psycopg.Error where the database refuses one of them: the caller isolates it.
     """
     first = {payable.ledger_id: payable for payable in reversed(payables)}
-    posted = _insert(connection, list(first.values()))
-    if posted:
-        _pay_sessions(connection, [first[entry_id] for entry_id in posted])
+    entries = _insert(connection, list(first.values()))
+    posted = {entry.id for entry in entries}
     posted_payables = [first[entry_id] for entry_id in posted]
+    if posted_payables:
+        _pay_sessions(connection, posted_payables)
     others = [
         payable
         for payable in payables
@@ -112,10 +131,10 @@ def post(connection: psycopg.Connection, payables: Sequence[Payable]) -> Posting
     ]
     put_to_rest(connection, _subjects(posted_payables), "posted")
     exceptions, dismissed = _explain(connection, others) if others else ([], [])
-    return Posting(tuple(posted), tuple(exceptions), tuple(dismissed))
+    return Posting(tuple(entries), tuple(exceptions), tuple(dismissed))
 
 
-def _insert(connection: psycopg.Connection, payables: Sequence[Payable]) -> set[str]:
+def _insert(connection: psycopg.Connection, payables: Sequence[Payable]) -> list[Entry]:
     columns = {
         "ids": [payable.ledger_id for payable in payables],
         "kinds": [payable.kind for payable in payables],
@@ -129,7 +148,7 @@ def _insert(connection: psycopg.Connection, payables: Sequence[Payable]) -> set[
         "events": [payable.source_event_id for payable in payables],
         "reasons": BILL_REASONS,
     }
-    return {entry_id for (entry_id,) in connection.execute(_POST, columns)}
+    return [Entry(*row) for row in connection.execute(_POST, columns)]
 
 
 def _pay_sessions(connection: psycopg.Connection, payables: Sequence[Payable]) -> None:

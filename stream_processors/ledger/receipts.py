@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from stream_processors.engine.event_log import followed, log_followed
+from stream_processors.ledger.counting import count_exceptions, count_receipts, instant
 from stream_processors.ledger.exceptions import BillingException, record_exceptions
 from stream_processors.ledger.outcome_log import log_exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     import psycopg
 
@@ -32,6 +33,7 @@ _RECEIVE = """
         %(partitions)s::int[], %(offsets)s::bigint[]
     )
     ON CONFLICT DO NOTHING
+    RETURNING extract(epoch FROM published_at - event_created_at)::float8
 """
 
 
@@ -55,7 +57,11 @@ def receive(database: Database, records: Sequence[InboundRecord]) -> None:
         else:
             receipts.append(receipt)
     exceptions = [exception for _, exception in strangers]
-    database.run(lambda connection: _write(connection, receipts, exceptions), patient=True)
+    delays_seconds, recorded = database.run(
+        lambda connection: _write(connection, receipts, exceptions), patient=True
+    )
+    count_receipts(delays_seconds)
+    count_exceptions(recorded)
     log_exceptions(_log, strangers)
     for record in followed(_log, (receipt.record for receipt in receipts)):
         log_followed(_log, "event_received", record)
@@ -72,30 +78,21 @@ def _stranger(record: InboundRecord) -> BillingException:
 
 def read_receipt(record: InboundRecord) -> Receipt | None:
     """Return what a record's headers say of its event; None where they do not name one."""
+    created_at = instant(record.headers.get("createdAt"))
     try:
-        return Receipt(
-            event_id=uuid.UUID((record.headers.get("id") or b"").decode()),
-            created_at=_aware((record.headers.get("createdAt") or b"").decode()),
-            record=record,
-        )
-    except (ValueError, OverflowError):
+        event_id = uuid.UUID((record.headers.get("id") or b"").decode())
+    except ValueError:
         return None
-
-
-def _aware(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"{text} has no offset")
-    # PostgreSQL knows no offset beyond 15:59, so it is told the instant alone.
-    return time.astimezone(UTC)
+    return None if created_at is None else Receipt(event_id, created_at, record)
 
 
 def _write(
     connection: psycopg.Connection,
     receipts: Sequence[Receipt],
     strangers: Sequence[BillingException],
-) -> None:
-    connection.execute(
+) -> tuple[list[float], list[BillingException]]:
+    """Return how long each event was on its way whose receipt is new, and what was recorded."""
+    written = connection.execute(
         _RECEIVE,
         {
             "events": [receipt.event_id for receipt in receipts],
@@ -105,4 +102,5 @@ def _write(
             "offsets": [receipt.record.offset for receipt in receipts],
         },
     )
-    record_exceptions(connection, strangers)
+    delays_seconds = [delay_seconds for (delay_seconds,) in written]
+    return delays_seconds, record_exceptions(connection, strangers)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from stream_processors.ledger.counting import (
+    FAILED,
+    count_entries,
+    count_exceptions,
+    count_failed,
+)
 from stream_processors.ledger.database import Stopped
 from stream_processors.ledger.exceptions import (
     RETRY_SECONDS,
@@ -15,15 +22,16 @@ from stream_processors.ledger.exceptions import (
     record_exceptions,
 )
 from stream_processors.ledger.isolation import post_isolated
+from stream_processors.ledger.posting import Posting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     import psycopg
 
     from stream_processors.ledger.database import Database
-    from stream_processors.ledger.posting import Posting
+    from stream_processors.ledger.exceptions import BillingException
 
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +65,15 @@ _SETTLE = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a try came to: the exception's event, its status since, what was posted and recorded."""
+
+    event_id: str | None
+    status: str
+    posting: Posting
+
+
 class RetryLoop(threading.Thread):
     """Tries again, every quarter of a second, what is due."""
 
@@ -75,28 +92,26 @@ class RetryLoop(threading.Thread):
         """Retry until the process is asked to end."""
         try:
             while not self._stopping.wait(_INTERVAL_SECONDS):
-                self._database.run(retry_due, patient=True)
+                count_retries(self._database.run(retry_due, patient=True))
         except Stopped:
             return
         except Exception as error:  # noqa: BLE001 - a silent end would leave payables unpaid
             self._on_fault("retrying exceptions", error)
 
 
-def retry_due(connection: psycopg.Connection) -> int:
-    """Try every exception that is due once more; return how many."""
+def count_retries(retries: Iterable[Retry]) -> None:
+    """Count what tries came to, once that is committed. How long a bill waited is not counted."""
+    for retry in retries:
+        count_entries(retry.posting.entries, {})
+        count_exceptions(retry.posting.recorded)
+        if retry.status == FAILED:
+            count_failed(retry.event_id)
+
+
+def retry_due(connection: psycopg.Connection) -> list[Retry]:
+    """Try every exception that is due once more; return what became of each."""
     due = connection.execute(_DUE, [2 * max(RETRY_SECONDS)]).fetchall()
-    for exception_id, attempts, record, ids in due:
-        settled = _retry(connection, exception_id, attempts, record)
-        # Without the error, which may quote a payload: the exception has it.
-        _log.info(
-            "exception_retried",
-            **ids,
-            exception_id=str(exception_id),
-            attempt=attempts + 1,
-            status=settled["status"],
-            resolution=settled["resolution"],
-        )
-    return len(due)
+    return [_retry(connection, *row) for row in due]
 
 
 def _retry(
@@ -104,24 +119,37 @@ def _retry(
     exception_id: UUID,
     attempts: int,
     record: object,
-) -> dict[str, object]:
+    ids: dict[str, Any],
+) -> Retry:
+    posting = Posting((), ())
     try:
         payable = payable_from_json(record)
     except ValueError as error:
         settled = _settled("failed", error=str(error))
     else:
         posting = post_isolated(connection, payable)
-        settled = _outcome(connection, posting, exception_id, attempts)
+        settled = _outcome(posting, exception_id, attempts)
+        # Waiting longer does not help any more: from here on it is another exception.
+        became = [each for each in posting.exceptions if _is_another(each, exception_id)]
+        posting = replace(posting, recorded=tuple(record_exceptions(connection, became)))
     connection.execute(_SETTLE, {"id": exception_id, **settled})
-    return settled
+    # Without the error, which may quote a payload: the exception has it.
+    _log.info(
+        "exception_retried",
+        **ids,
+        exception_id=str(exception_id),
+        attempt=attempts + 1,
+        status=settled["status"],
+        resolution=settled["resolution"],
+    )
+    return Retry(ids["event_id"], str(settled["status"]), posting)
 
 
-def _outcome(
-    connection: psycopg.Connection,
-    posting: Posting,
-    exception_id: UUID,
-    attempts: int,
-) -> dict[str, object]:
+def _is_another(exception: BillingException, retried_id: UUID) -> bool:
+    return exception.id != retried_id and exception.reason not in TRANSIENT_REASONS
+
+
+def _outcome(posting: Posting, exception_id: UUID, attempts: int) -> dict[str, object]:
     """Return how an exception goes on after a try that was its `attempts` + 1st."""
     if posting.dismissed:
         return _settled(
@@ -131,12 +159,10 @@ def _outcome(
     if not posting.exceptions:
         return _settled("resolved", resolution="posted")
     exception = posting.exceptions[0]
-    if exception.id == exception_id and exception.reason not in TRANSIENT_REASONS:
-        return _settled("failed", error=exception.error)
-    if exception.reason not in TRANSIENT_REASONS:
-        # Waiting longer does not help any more: from here on it is another exception.
-        record_exceptions(connection, [exception])
+    if _is_another(exception, exception_id):
         return _settled("resolved", resolution=f"became {exception.reason}")
+    if exception.reason not in TRANSIENT_REASONS:
+        return _settled("failed", error=exception.error)
     if attempts >= len(RETRY_SECONDS):
         return _settled("failed", error=exception.error)
     return _settled("retrying", error=exception.error, retry_seconds=RETRY_SECONDS[attempts])

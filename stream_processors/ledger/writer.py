@@ -13,6 +13,7 @@ from schemas.records import ExceptionReport
 from stream_processors.engine.tracing import Spans
 from stream_processors.ledger.batch import Batch
 from stream_processors.ledger.checking import fault_of
+from stream_processors.ledger.counting import count_exceptions, count_posting
 from stream_processors.ledger.exceptions import (
     BillingException,
     record_exceptions,
@@ -69,6 +70,7 @@ class PayablesWriter:
         if not said:
             return []
         posting = post_batch(self._database, Batch.of(content for _, content in said))
+        count_posting(posting, said)
         _log.debug("batch_posted", payables=len(said), entries=len(posting.posted))
         return log_posting(_log, said, posting)
 
@@ -77,8 +79,10 @@ class PayablesWriter:
         if not unusable:
             return []
         exceptions = [exception for _, exception in unusable]
-        self._database.run(
-            lambda connection: record_exceptions(connection, exceptions), patient=True
+        count_exceptions(
+            self._database.run(
+                lambda connection: record_exceptions(connection, exceptions), patient=True
+            )
         )
         log_exceptions(_log, unusable)
         return [record for record, _ in unusable]
@@ -95,23 +99,28 @@ class ReportsWriter:
         """Record a batch, in its order. Raises UnknownFingerprint as above."""
         decoded = [(record, read_record(record, _reported, self._journal)) for record in records]
 
-        def write(connection: psycopg.Connection) -> list[Unbilled]:
-            written = [
-                (record, _write_isolated(connection, record, report)) for record, report in decoded
-            ]
-            return [(record, exception) for record, exception in written if exception is not None]
+        def write(connection: psycopg.Connection) -> tuple[list[Unbilled], list[BillingException]]:
+            unbilled, recorded = [], []
+            for record, report in decoded:
+                exception, is_written = _write_isolated(connection, record, report)
+                if exception is not None:
+                    unbilled.append((record, exception))
+                    recorded += [exception] if is_written else []
+            return unbilled, recorded
 
-        log_exceptions(_log, self._database.run(write, patient=True))
+        unbilled, recorded = self._database.run(write, patient=True)
+        count_exceptions(recorded)
+        log_exceptions(_log, unbilled)
 
 
 def _write_isolated(
     connection: psycopg.Connection,
     record: InboundRecord,
     report: ExceptionReport | BillingException,
-) -> BillingException | None:
+) -> tuple[BillingException | None, bool]:
     """Write a report behind a savepoint; one that can't be recorded becomes its own exception.
 
-    Returns what was recorded; None where one was withdrawn.
+    Returns what was recorded, None where one was withdrawn; and whether that is anything new.
     """
     try:
         with connection.transaction():
@@ -121,21 +130,19 @@ def _write_isolated(
             raise
         fault = f"it reports what cannot be recorded: {str(error).strip()}"
         exception = BillingException.of_record("unprocessable", record, fault)
-        record_exceptions(connection, [exception])
-        return exception
+        return exception, bool(record_exceptions(connection, [exception]))
 
 
 def _write(
     connection: psycopg.Connection, report: ExceptionReport | BillingException
-) -> BillingException | None:
+) -> tuple[BillingException | None, bool]:
     if isinstance(report, ExceptionReport) and not report.standing:
         withdraw_exception(connection, report)
-        return None
+        return None, False
     exception = (
         report if isinstance(report, BillingException) else BillingException.of_report(report)
     )
-    record_exceptions(connection, [exception])
-    return exception
+    return exception, bool(record_exceptions(connection, [exception]))
 
 
 def _reported(data: bytes) -> ExceptionReport:

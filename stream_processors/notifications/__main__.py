@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from stream_processors.engine.crash import end_process
-from stream_processors.engine.health import serve_health
+from stream_processors.engine.health import Pages, serve_pages
+from stream_processors.engine.lag import lag_gauge
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.ledger.consuming import TopicLoop
 from stream_processors.notifications.agents import AGENTS
@@ -29,6 +30,7 @@ from stream_processors.settings import SettingsError, end_as_wrongly_used, read_
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stream_processors.engine.lag import Partition
     from stream_processors.notifications.agents import Agent
     from stream_processors.notifications.settings import WebhookSettings
 
@@ -80,6 +82,10 @@ class Notifications:
         for notifier in self._notifiers.values():
             notifier.close()
 
+    def lags(self) -> dict[str, dict[Partition, int]]:
+        """Return how many records each loop has yet to post, by group and partition."""
+        return {loop.name: loop.lags() for loop in self._loops}
+
     def health(self) -> dict[str, object]:
         """Return whether every loop has its partitions, and which receivers take nothing."""
         assigned = {loop.name: loop.assigned for loop in self._loops}
@@ -114,7 +120,12 @@ def main() -> None:
     notifications = Notifications(settings, agents)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: notifications.stopping.set())
-    serve_health(settings.health_port, notifications.health)
+    pages = Pages(
+        settings.notifications_name,
+        notifications.health,
+        lambda: [lag_gauge(notifications.lags())],
+    )
+    serve_pages(settings.health_port, pages)
     _log.info("notifications_start", agents=[agent.name for agent in agents])
     notifications.run()
 

@@ -20,7 +20,7 @@ from stream_processors.engine.deaths import DeathJournal
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.ledger.database import Database
 from stream_processors.ledger.receipts import receive
-from stream_processors.ledger.retries import retry_due
+from stream_processors.ledger.retries import count_retries, retry_due
 from stream_processors.ledger.writer import PayablesWriter, ReportsWriter
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -103,7 +103,9 @@ class Writer:
         receive(self.database, records)
 
     def retry(self) -> int:
-        return self.database.run(retry_due)
+        retries = self.database.run(retry_due)
+        count_retries(retries)
+        return len(retries)
 
     def make_due(self, reason: str = "price_missing") -> None:
         """Let the time of the next attempt come."""

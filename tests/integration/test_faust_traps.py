@@ -19,6 +19,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from stream_processors.engine.application import make_application
+from stream_processors.engine.progress import Progress
 from tests.integration.kafka_topics import Topics
 from tests.running_stack import RunningStack
 
@@ -98,6 +99,7 @@ async def _started_thread(topics: Topics, directory: Path) -> AsyncIterator[Any]
         bootstrap_servers=topics.bootstrap_servers,
         worker_name="worker-1",
         directory=directory,
+        progress=Progress("test", ()),
     )
     ignored: dict[str, Any] = dict.fromkeys(("on_partitions_revoked", "on_partitions_assigned"))
     consumer = application.transport.create_consumer(callback=print, **ignored)

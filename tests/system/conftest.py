@@ -1,4 +1,4 @@
-"""A real browser at the console of the real stack. What is missing fails: nothing is skipped."""
+"""Debian's browser and Prometheus at the real stack. What is missing fails: nothing is skipped."""
 
 import os
 import shutil
@@ -20,6 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.running_stack import RunningStack, command_environment
+from tests.system.prometheus_server import Prometheus, running_prometheus
 
 HERE = Path(__file__).parent
 PATIENCE_SECONDS = 30.0
@@ -160,3 +161,11 @@ def second_console(stack: RunningStack, port: int, settings: Mapping[str, str]) 
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture
+def prometheus(stack: RunningStack, tmp_path: Path) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes the stack."""
+    program = needed("prometheus")
+    with running_prometheus(program, stack, tmp_path) as server:
+        yield server

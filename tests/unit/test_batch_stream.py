@@ -13,6 +13,7 @@ from faust.types.tuples import ConsumerMessage
 
 from stream_processors.engine import batching
 from stream_processors.engine.application import make_application
+from stream_processors.engine.progress import Progress
 
 TOPIC = "source"
 
@@ -26,6 +27,7 @@ class Source:
             bootstrap_servers="127.0.0.1:1",
             worker_name="worker",
             directory=directory,
+            progress=Progress("test", ()),
         )
         self.application.flow_control.resume()
         self.application.topics._acking_topics.add(TOPIC)

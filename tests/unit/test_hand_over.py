@@ -9,6 +9,7 @@ from typing import Any
 from faust.types import TP
 
 from stream_processors.engine.application import make_application
+from stream_processors.engine.progress import Progress
 
 PARTITION = TP("events.session", 0)
 
@@ -22,6 +23,7 @@ class Handing:
             bootstrap_servers="127.0.0.1:1",
             worker_name="worker",
             directory=directory,
+            progress=Progress("test", ()),
         )
         self.consumer: Any = application.transport.create_consumer(
             callback=self._hand_over, on_partitions_revoked=None, on_partitions_assigned=None

@@ -1,11 +1,15 @@
 """For programs that watch the console itself."""
 
+from http import HTTPStatus
+
 import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.local.programs import CONSOLE
 from operations.failures import UnreachableError
+from stream_processors.engine.metrics import CONTENT_TYPE, Exposition
 
 
 def health(request: Request) -> Response:
@@ -24,4 +28,10 @@ def live(_: Request) -> Response:
     return JSONResponse({"live": True})
 
 
-ROUTES = (Route("/health", health), Route("/live", live))
+def metrics(request: Request) -> Response:
+    """Answer with what Prometheus reads."""
+    exposition = Exposition(CONSOLE, lambda: health(request).status_code == HTTPStatus.OK)
+    return Response(exposition.render(), media_type=CONTENT_TYPE)
+
+
+ROUTES = (Route("/health", health), Route("/live", live), Route("/metrics", metrics))

@@ -241,3 +241,16 @@ def test_status_says_what_is_down_and_exits_with_1(stack: RunningStack) -> None:
     assert not healthy["ledger-writer"]
     assert healthy["postgres"]
     wait_until_whole(stack)
+
+
+def test_each_process_of_ours_tells_its_metrics_under_its_name(stack: RunningStack) -> None:
+    wait_until_whole(stack)
+    for name, process in stack.processes().items():
+        if name in {"postgres", "kafka", "connect"}:
+            assert process.metrics_url is None
+            continue
+        page = httpx.get(str(process.metrics_url), timeout=10)
+        assert page.status_code == httpx.codes.OK
+        assert f'outbox_build_info{{process="{name}",version=' in page.text
+        assert "outbox_ready 1.0" in page.text
+        assert httpx.get(f"{process.address}/live", timeout=10).status_code == httpx.codes.OK

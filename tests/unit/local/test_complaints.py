@@ -6,7 +6,7 @@ import pytest
 
 from infra.local.health import complaints, page_answers
 from infra.local.programs import Endpoint
-from stream_processors.engine.health import serve_health
+from stream_processors.engine.health import Pages, serve_pages
 
 
 @pytest.fixture
@@ -19,13 +19,13 @@ def endpoint() -> Endpoint:
 
 def test_faults_come_before_notices_also_from_a_page_that_is_ill(endpoint: Endpoint) -> None:
     health = {"ready": False, "notices": {"a": "a notice"}, "faults": {"b": "a fault"}}
-    serve_health(endpoint.port, lambda: health)
+    serve_pages(endpoint.port, Pages("one", lambda: health))
     assert complaints(endpoint) == ("a fault", "a notice")
     assert page_answers(str(endpoint.health_url))
 
 
 def test_a_page_that_knows_of_neither_complains_of_nothing(endpoint: Endpoint) -> None:
-    serve_health(endpoint.port, lambda: {"ready": True, "assignment": []})
+    serve_pages(endpoint.port, Pages("one", lambda: {"ready": True, "assignment": []}))
     assert complaints(endpoint) == ()
 
 

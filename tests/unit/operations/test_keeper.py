@@ -9,7 +9,7 @@ import pytest
 from connectors.apply import Overview, Site
 from connectors.client import ConnectClient, ConnectorStatus, Task
 from connectors.definition import load_definitions
-from connectors.errors import ConnectorFailedError
+from connectors.errors import ConnectorFailedError, ConnectUnreachableError
 from connectors.position import Slot, Source
 from operations.keeper import connectors
 from operations.keeper.__main__ import health
@@ -125,3 +125,31 @@ def test_a_connector_that_it_could_not_start_is_not_told_as_started(
     monkeypatch.setattr(connectors, "start", refuse)
     assert "no password" in look(seen("FAILED", read=False), 100.0)["outbox-events"]
     assert health(keeper, [])["restarts"] == {}
+
+
+def test_a_connector_that_connect_does_not_tell_of_is_not_called_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ConnectClient("http://127.0.0.1:1") as client:
+        site = Site(client, load_definitions(Path("/secrets"))[0], "postgresql://")
+    keeper = Keeper()
+    monkeypatch.setattr(connectors, "overview", lambda _: seen("RUNNING", read=True))
+    keeper._look_at(site)
+    assert keeper.running == {"outbox-events": True}
+
+    def silent(_: Site) -> Overview:
+        raise ConnectUnreachableError("Kafka Connect does not answer")
+
+    monkeypatch.setattr(connectors, "overview", silent)
+    keeper._look_at(site)
+    assert keeper.running == {"outbox-events": False}
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED", "UNASSIGNED"])
+def test_only_what_runs_is_called_running(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    with ConnectClient("http://127.0.0.1:1") as client:
+        site = Site(client, load_definitions(Path("/secrets"))[0], "postgresql://")
+    keeper = Keeper()
+    monkeypatch.setattr(connectors, "overview", lambda _: seen(state, read=False))
+    keeper._look_at(site)
+    assert keeper.running == {"outbox-events": False}
