@@ -3,7 +3,7 @@
 SELECT
     reason,
     status,
-    exception_contents(record) AS contents,
+    contents,
     count(*) AS exceptions
 FROM chosen
 GROUP BY reason, status, contents

@@ -9,7 +9,7 @@
     WHERE id IN (
         SELECT id
         FROM chosen
-        WHERE concat_ws(' ', reason, status, exception_contents(record)) = ANY(%(groups)s::text[])
+        WHERE concat_ws(' ', reason, status, contents) = ANY(%(groups)s::text[])
     )
     RETURNING id, reason, subject
 )

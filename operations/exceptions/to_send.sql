@@ -2,5 +2,5 @@
 -- Parameters: groups: as in retry_group.sql.
 SELECT id
 FROM chosen
-WHERE concat_ws(' ', reason, status, exception_contents(record)) = ANY(%(groups)s::text[])
+WHERE concat_ws(' ', reason, status, contents) = ANY(%(groups)s::text[])
 ORDER BY first_failed_at, id

@@ -6,5 +6,7 @@ GRANT SELECT, INSERT ON mentor_payable_ledgers, ledger_entry_sessions, domain_ev
 GRANT SELECT (number, posted_until) ON ledger_seals TO outbox_ledger_writer;
 GRANT SELECT ON mentor_prices TO outbox_ledger_writer;
 GRANT SELECT, INSERT, UPDATE ON billing_exceptions TO outbox_ledger_writer;
+-- What a generated column computes is computed with the rights of whoever writes.
+GRANT EXECUTE ON FUNCTION exception_contents(jsonb) TO outbox_ledger_writer;
 -- It runs for months: it may keep the days ahead.
 GRANT EXECUTE ON FUNCTION create_partitions(int) TO outbox_ledger_writer;

@@ -917,6 +917,7 @@ CREATE TABLE billing_exceptions (
     source_event_id uuid,
     basis int NOT NULL DEFAULT 0 CHECK (basis >= 0),
     record jsonb,
+    contents text NOT NULL GENERATED ALWAYS AS (exception_contents(record)) STORED,
     resolved_at timestamptz,
     resolution text,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -935,15 +936,17 @@ COMMENT ON COLUMN billing_exceptions.basis IS
     'Number of facts it was decided on: a report with fewer is stale.';
 COMMENT ON COLUMN billing_exceptions.record IS
     'What could not be billed; bytes that are not text in base64.';
+COMMENT ON COLUMN billing_exceptions.contents IS
+    'Names of the fields of record: with the reason they tell what can be done.';
 COMMENT ON COLUMN billing_exceptions.resolution IS 'How it ended, or why it was dismissed.';
 
 CREATE INDEX billing_exceptions_retrying_index ON billing_exceptions (status, next_attempt_at)
     WHERE status = 'retrying';
 CREATE INDEX billing_exceptions_failed_index ON billing_exceptions (source_event_id)
     WHERE status = 'failed';
--- The pages of the console: counted and read in order for any statuses and reasons.
+-- The pages of the console: counted, and read in order, for any statuses and reasons.
 CREATE INDEX billing_exceptions_page_index
-    ON billing_exceptions (status, reason, first_failed_at, id);
+    ON billing_exceptions (status, reason, first_failed_at, id) INCLUDE (contents);
 CREATE INDEX billing_exceptions_event_index ON billing_exceptions (source_event_id);
 CREATE INDEX billing_exceptions_subject_index ON billing_exceptions (subject);
 
@@ -1431,6 +1434,8 @@ GRANT SELECT, INSERT ON mentor_payable_ledgers, ledger_entry_sessions, domain_ev
 GRANT SELECT (number, posted_until) ON ledger_seals TO outbox_ledger_writer;
 GRANT SELECT ON mentor_prices TO outbox_ledger_writer;
 GRANT SELECT, INSERT, UPDATE ON billing_exceptions TO outbox_ledger_writer;
+-- What a generated column computes is computed with the rights of whoever writes.
+GRANT EXECUTE ON FUNCTION exception_contents(jsonb) TO outbox_ledger_writer;
 -- It runs for months: it may keep the days ahead.
 GRANT EXECUTE ON FUNCTION create_partitions(int) TO outbox_ledger_writer;
 
