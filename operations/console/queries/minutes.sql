@@ -23,6 +23,12 @@ CROSS JOIN LATERAL (
         FROM mentor_payable_ledgers
         WHERE posted_at >= minute AND posted_at < minute + interval '1 minute'
           AND kind IN ('session', 'package')
+          -- What an exception held back tells of its price, not of the way.
+          AND NOT EXISTS (
+              SELECT
+              FROM billing_exceptions AS problem
+              WHERE problem.source_event_id = mentor_payable_ledgers.source_event_id
+          )
         ORDER BY posted_at
         LIMIT 500
     ) AS entry

@@ -5,6 +5,12 @@ WITH lately AS (
     SELECT posted_at, source_event_id
     FROM mentor_payable_ledgers
     WHERE posted_at > now() - interval '1 minute' AND kind IN ('session', 'package')
+      -- What an exception held back tells of its price, not of the way.
+      AND NOT EXISTS (
+          SELECT
+          FROM billing_exceptions AS problem
+          WHERE problem.source_event_id = mentor_payable_ledgers.source_event_id
+      )
     ORDER BY posted_at DESC
     LIMIT 2000
 ),
