@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 NAMES = (
     *("postgres", "kafka", "connect"),
-    *("worker-1", "ledger-writer", "connector-keeper", "scheduler"),
+    *("worker-1", "ledger-writer", "connector-keeper", "scheduler", "console"),
 )
 COMMANDS = {
     "postgres": "postgres",
@@ -34,6 +34,7 @@ COMMANDS = {
     "ledger-writer": "stream_processors.ledger",
     "connector-keeper": "operations.keeper",
     "scheduler": "operations.scheduler",
+    "console": "operations.console",
 }
 BACK_SECONDS = 90
 MEMORY_BYTES = 3 * 1024**3
