@@ -33,8 +33,8 @@ def needed(*programs: str) -> str:
         if found := shutil.which(program):
             return found
     pytest.fail(
-        f"{' or '.join(programs)} is not installed. `.ci/run` installs what tests/system needs: "
-        "Debian's chromium, chromium-driver, prometheus, and npm."
+        f"{' or '.join(programs)} is not installed. What tests/system needs: Debian's chromium, "
+        "chromium-driver and prometheus, and npm."
     )
 
 
