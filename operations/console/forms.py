@@ -60,6 +60,26 @@ def identity(value: str) -> UUID:
         raise click.UsageError(f"{value!r} is no id: it must be a UUID.") from error
 
 
+def place(fields: Fields) -> tuple[datetime, UUID] | None:
+    """Return after which time and id a list goes on, as `written_place` wrote it; None for all.
+
+    Raises click.UsageError where the field `after` says no such place.
+    """
+    after = text(fields, "after")
+    if after is None:
+        return None
+    at, _, following = after.partition("_")
+    try:
+        return datetime.fromisoformat(at), identity(following)
+    except ValueError as error:
+        raise click.UsageError(f"{after!r} is no place in this list.") from error
+
+
+def written_place(at: datetime, last: UUID) -> str:
+    """Return the field `after` of the next page, by the last row of this one."""
+    return f"{at.isoformat()}_{last}"
+
+
 def day(fields: Fields, name: str) -> date | None:
     """Return a day, written as 2026-03-01. Raises click.UsageError where it is none."""
     value = text(fields, name)

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from operations.actions import record_actions_on_exceptions
-from operations.exceptions.listing import CHOSEN, OPEN_STATUSES, Choice
-from operations.exceptions.resending import send_again, stored_record
+from operations.exceptions.listing import CHOSEN, Choice
+from operations.exceptions.resending import resend
 from operations.exceptions.ways_out import WayOut, way_out_of
 from operations.failures import ProblemError
+from stream_processors.ledger.exceptions import OPEN_STATUSES
 
 _HERE = Path(__file__).parent
 _GROUPS, _RETRY, _DISMISS, _TO_SEND = (
@@ -22,18 +22,6 @@ _GROUPS, _RETRY, _DISMISS, _TO_SEND = (
     for name in ("groups", "retry_group", "dismiss_group", "to_send")
 )
 _SENT_AT_ONCE = 500
-_LOCK = """
-    SELECT id, reason, subject, record
-    FROM billing_exceptions
-    WHERE id = ANY(%s) AND status <> 'resolved'
-    ORDER BY id
-    FOR UPDATE
-"""
-_SENT_AGAIN = """
-    UPDATE billing_exceptions
-    SET status = 'resolved', resolution = 'sent again as ' || %s
-    WHERE id = %s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +110,9 @@ def retry_matching(
         _require(posted + len(to_send), confirmed)
     ids = [exception for (exception,) in to_send]
     for first in range(0, len(ids), _SENT_AT_ONCE):
-        _send(connection, bootstrap_servers, ids[first : first + _SENT_AT_ONCE], actor, detail)
+        some = ids[first : first + _SENT_AT_ONCE]
+        resend(connection, bootstrap_servers, some, actor=actor, detail=detail)
     return confirmed
-
-
-def _send(
-    connection: psycopg.Connection[Any],
-    bootstrap_servers: str,
-    ids: Sequence[UUID],
-    actor: str,
-    detail: dict[str, Any],
-) -> None:
-    """Send the records of some exceptions again, and resolve them; sent first, as by `resend`."""
-    with connection.transaction():
-        locked = connection.execute(_LOCK, [list(ids)]).fetchall()
-        positions = send_again(bootstrap_servers, [stored_record(row[3]) for row in locked])
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                _SENT_AGAIN,
-                [(at, exception) for at, (exception, *_) in zip(positions, locked, strict=True)],
-            )
-        sent = [{"id": row[0], "reason": row[1], "subject": row[2]} for row in locked]
-        record_actions_on_exceptions(
-            connection, "exceptions.retry", sent, actor=actor, detail=detail
-        )
 
 
 def dismiss_matching(

@@ -12,18 +12,13 @@ import psycopg
 from operations.actions import by_option
 from operations.command_line import Group
 from operations.exceptions.dismissing import dismiss_exceptions
-from operations.exceptions.listing import (
-    OPEN_STATUSES,
-    REASONS,
-    STATUSES,
-    Choice,
-    chosen_exceptions,
-)
-from operations.exceptions.retrying import Attempt, resend, retry_and_wait
+from operations.exceptions.listing import Choice, chosen_exceptions
+from operations.exceptions.retrying import Attempt, retry_and_wait, retry_record
 from operations.exceptions.ways_out import WayOut, is_of_an_event, refusal, way_out
 from operations.failures import PROBLEM, ProblemError
 from operations.output import as_json, output_option, print_table_or_json, say
 from operations.settings import Settings, load_settings
+from stream_processors.ledger.exceptions import OPEN_STATUSES, REASONS, STATUSES
 
 _REASONS_TEXT = ", ".join(REASONS)
 _COLUMNS = (
@@ -204,7 +199,7 @@ def _try_again(
             "from events, so void the wrong one or insert the missing price."
         )
     attempts = [
-        resend(connection, settings.need("kafka_bootstrap_servers"), row, edited, actor)
+        retry_record(connection, settings.need("kafka_bootstrap_servers"), row, edited, actor)
         for row in records
     ]
     for attempt in attempts:

@@ -12,12 +12,13 @@ from operations.actions import by_option
 from operations.command_line import Command
 from operations.exceptions.billing_singly import bill_singly
 from operations.exceptions.command import connect
-from operations.exceptions.listing import OPEN_STATUSES, Choice, chosen_exceptions
+from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.exceptions.retrying import wait_for_attempts
 from operations.exceptions.voiding import Void, open_exceptions, void_event
 from operations.failures import PROBLEM
 from operations.output import as_json, output_option, print_table, print_table_or_json, say
 from operations.settings import load_settings
+from stream_processors.ledger.exceptions import OPEN_STATUSES
 
 _WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1

@@ -17,14 +17,6 @@ CHOSEN = (_HERE / "chosen.sql").read_text(encoding="utf-8")
 _LISTING = CHOSEN + (_HERE / "listing.sql").read_text(encoding="utf-8")
 
 
-STATUSES = ("retrying", "failed", "resolved", "dismissed")
-OPEN_STATUSES = ("retrying", "failed")
-REASONS = (
-    "price_missing", "database_unavailable", "timeout", "undecodable", "unknown_event_type",
-    "session_conflict", "package_conflict", "package_exceeded", "ledger_conflict", "unprocessable",
-)  # fmt: skip
-
-
 class UnknownExceptionError(ProblemError):
     """There is no such exception."""
 

@@ -4,13 +4,30 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
+import psycopg
 from confluent_kafka import KafkaError, Message, Producer
+from psycopg.rows import dict_row
 
+from operations.actions import record_actions_on_exceptions
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
 
 DELIVERY_SECONDS = 10.0
+
+_LOCK = """
+    SELECT id, reason, subject, record
+    FROM billing_exceptions
+    WHERE id = ANY(%s) AND status <> 'resolved'
+    ORDER BY id
+    FOR UPDATE
+"""
+_SENT_AGAIN = """
+    UPDATE billing_exceptions
+    SET status = 'resolved', resolution = 'sent again as ' || %(position)s
+    WHERE id = %(id)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,42 @@ def stored_record(record: Mapping[str, Any]) -> StoredRecord:
     )
 
 
-def edited(record: StoredRecord, value: bytes) -> StoredRecord:
+def resend(
+    connection: psycopg.Connection[Any],
+    bootstrap_servers: str,
+    exceptions: Sequence[UUID],
+    *,
+    actor: str | None,
+    edited_value: bytes | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> dict[UUID, str]:
+    """Send the records of exceptions to their topics again, and resolve these.
+
+    Returns the new position of each; one that was resolved meanwhile is left so, and out. Each has
+    a row of operator_actions, with `detail`. Sent first: were the resolution lost, a record would
+    be sent twice, which changes nothing; the other way round it could be lost. Raises
+    UnreachableError and ProblemError as `send_again`; then none of them is resolved.
+    """
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_LOCK, [list(exceptions)]).fetchall()
+        records = [stored_record(row["record"]) for row in rows]
+        if edited_value is not None:
+            records = [_edited(record, edited_value) for record in records]
+        positions = send_again(bootstrap_servers, records) if records else []
+        for row, position in zip(rows, positions, strict=True):
+            cursor.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
+            sent = {"sent_again_as": position, "edited": edited_value is not None}
+            record_actions_on_exceptions(
+                connection,
+                "exceptions.retry",
+                [row],
+                actor=actor,
+                detail={**sent, **(detail or {})},
+            )
+    return {row["id"]: position for row, position in zip(rows, positions, strict=True)}
+
+
+def _edited(record: StoredRecord, value: bytes) -> StoredRecord:
     """Return a record with another value, which is whole."""
     return replace(record, value=value, cut=None)
 

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from operations.actions import record_actions_on_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
-from operations.exceptions.resending import edited, send_again, stored_record
+from operations.exceptions.resending import resend
 
 WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -22,14 +22,6 @@ _RETRY_NOW = """
     SET status = 'retrying', next_attempt_at = clock_timestamp()
     WHERE id = ANY(%(ids)s) AND status <> 'resolved'
     RETURNING id, attempts, reason, subject
-"""
-_LOCK = """
-    SELECT record FROM billing_exceptions WHERE id = %(id)s AND status <> 'resolved' FOR UPDATE
-"""
-_SENT_AGAIN = """
-    UPDATE billing_exceptions
-    SET status = 'resolved', resolution = 'sent again as ' || %(position)s
-    WHERE id = %(id)s
 """
 
 
@@ -109,32 +101,17 @@ def _attempt(row: Mapping[str, Any], tried: Mapping[UUID, int]) -> Attempt:
     return Attempt(row["id"], row["reason"], row["subject"], became, error)
 
 
-def resend(
+def retry_record(
     connection: psycopg.Connection[Any],
     bootstrap_servers: str,
     row: Mapping[str, Any],
     edited_value: bytes | None = None,
     actor: str | None = None,
 ) -> Attempt:
-    """Send the record of an exception to its topic again, and resolve the exception.
-
-    Sent first: were the resolution lost, it would be sent twice, which changes nothing; the other
-    way round it could be lost. Raises UnreachableError and ProblemError as `send_again`.
-    """
-    with connection.transaction():
-        locked = connection.execute(_LOCK, {"id": row["id"]}).fetchone()
-        if locked is None:
-            return Attempt(row["id"], row["reason"], row["subject"], "resolved: meanwhile")
-        record = stored_record(locked[0])
-        if edited_value is not None:
-            record = edited(record, edited_value)
-        (position,) = send_again(bootstrap_servers, [record])
-        connection.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
-        record_actions_on_exceptions(
-            connection,
-            "exceptions.retry",
-            [row],
-            actor=actor,
-            detail={"sent_again_as": position, "edited": edited_value is not None},
-        )
-    return Attempt(row["id"], row["reason"], row["subject"], f"sent again as {position}")
+    """Send the record of an exception to its topic again; raises as `resend`."""
+    sent = resend(
+        connection, bootstrap_servers, [row["id"]], actor=actor, edited_value=edited_value
+    )
+    position = sent.get(row["id"])
+    became = "resolved: meanwhile" if position is None else f"sent again as {position}"
+    return Attempt(row["id"], row["reason"], row["subject"], became)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import psycopg
 
 from operations.keeper.watch import Faults
-from stream_processors.ledger.exceptions import REASONS
+from stream_processors.ledger.exceptions import OPEN_STATUSES, REASONS
 
-OPEN_STATUSES = ("retrying", "failed")
 DEFAULT_PARTITIONS = ("domain_events_default", "domain_event_deliveries_default")
 ROWS_MAX = 10_000
 """So many rows of a default partition are counted: one is too many."""

@@ -27,7 +27,9 @@ PayableReason = Literal[
 
 # Of a bill, rather than of an event or a record.
 BILL_REASONS = list(get_args(PayableReason))
-REASONS = sorted({*BILL_REASONS, *get_args(RecordReason), *get_args(ConflictReason)})
+REASONS = tuple(sorted({*BILL_REASONS, *get_args(RecordReason), *get_args(ConflictReason)}))
+STATUSES = ("retrying", "failed", "resolved", "dismissed")
+OPEN_STATUSES = ("retrying", "failed")
 TRANSIENT_REASONS = frozenset({"price_missing", "database_unavailable", "timeout"})
 # After the first, the second and the third try; a fourth that fails is the last.
 RETRY_SECONDS = (2, 4, 8)

@@ -1,7 +1,6 @@
 """The chain of events of somebody or something, what became of each, and what is missing."""
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from operations.console.forms import identity, text
+from operations.console.forms import identity, place, text, written_place
 from operations.console.queries import read_query, rows
 from operations.console.rendering import address, render
 from operations.history.chain import Stretch, Subject, read_chain, read_chosen
@@ -105,20 +104,12 @@ def _of_subject(request: Request, connection: psycopg.Connection, subject: Subje
 
 
 def _stretch(request: Request) -> Stretch:
-    after = text(request.query_params, "after")
-    if after is None:
-        return Stretch(events_max=_EVENTS_MAX + 1)
-    at, _, event = after.partition("_")
-    try:
-        after_at = datetime.fromisoformat(at)
-    except ValueError as error:
-        raise click.UsageError(f"{after!r} is no place in a chain.") from error
-    return Stretch(after_at, identity(event), _EVENTS_MAX + 1)
+    after_at, after_id = place(request.query_params) or (None, None)
+    return Stretch(after_at, after_id, _EVENTS_MAX + 1)
 
 
 def _following(ids: dict[str, str], shown: list[dict[str, Any]]) -> dict[str, str]:
-    last = shown[-1]
-    return {**ids, "after": f"{last['created_at'].isoformat()}_{last['id']}"}
+    return {**ids, "after": written_place(shown[-1]["created_at"], shown[-1]["id"])}
 
 
 ROUTES = (Route("/history", page),)

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from operations.console.forms import Fields, identity, text, texts
-from operations.exceptions.listing import OPEN_STATUSES, REASONS, STATUSES, Choice
+from operations.exceptions.listing import Choice
+from stream_processors.ledger.exceptions import OPEN_STATUSES, REASONS, STATUSES
 
 
 def choice_of(fields: Fields) -> Choice:

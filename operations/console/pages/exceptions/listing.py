@@ -1,19 +1,18 @@
 """The page that lists exceptions."""
 
-from datetime import datetime
 from typing import Any
 
-import click
 import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from operations.console.forms import Fields, identity, text
+from operations.console.forms import Fields, place, text, written_place
 from operations.console.pages.exceptions.choosing import choice_of, parameters
 from operations.console.queries import read_query, rows
 from operations.console.rendering import render
-from operations.exceptions.listing import REASONS, STATUSES, Choice
+from operations.exceptions.listing import Choice
+from stream_processors.ledger.exceptions import REASONS, STATUSES
 
 _LISTING, _NAMED, _COUNTS = map(read_query, ("exceptions", "exceptions_named", "exception_counts"))
 _PAGE_ROWS = 50
@@ -45,7 +44,7 @@ def page(request: Request) -> Response:
 def _page_of(
     connection: psycopg.Connection, choice: Choice, fields: Fields
 ) -> list[dict[str, Any]]:
-    after_at, after_id = _after(fields)
+    after_at, after_id = place(fields) or (None, None)
     named = choice.subject is not None or choice.events
     return rows(
         connection,
@@ -63,23 +62,9 @@ def _page_of(
     )
 
 
-def _after(fields: Fields) -> tuple[datetime | None, object]:
-    after = text(fields, "after")
-    if after is None:
-        return None, None
-    at, _, exception = after.partition("_")
-    try:
-        return datetime.fromisoformat(at), identity(exception)
-    except ValueError as error:
-        raise click.UsageError(f"{after!r} is no place in this list.") from error
-
-
 def _following(choice: Choice, shown: list[dict[str, Any]]) -> dict[str, Any]:
     last = shown[-1]
-    return {
-        **parameters(choice),
-        "after": f"{last['first_failed_at'].isoformat()}_{last['id']}",
-    }
+    return {**parameters(choice), "after": written_place(last["first_failed_at"], last["id"])}
 
 
 def _by_status(counts: list[dict[str, Any]]) -> dict[str, int]:

@@ -18,12 +18,13 @@ from operations.console.queries import read_query, rows
 from operations.console.rendering import done, render
 from operations.exceptions.billing_singly import bill_singly
 from operations.exceptions.dismissing import dismiss_exceptions
-from operations.exceptions.listing import OPEN_STATUSES, Choice, chosen_exceptions
+from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.exceptions.resending import stored_record
-from operations.exceptions.retrying import Attempt, resend, retry_and_wait
+from operations.exceptions.retrying import Attempt, retry_and_wait, retry_record
 from operations.exceptions.voiding import void_event
 from operations.exceptions.ways_out import WayOut, is_of_an_event, refusal, way_out
 from operations.failures import ProblemError
+from stream_processors.ledger.exceptions import OPEN_STATUSES
 
 _ACTIONS = read_query("exception_actions")
 # A page is not to hang for as long as a verb may.
@@ -87,7 +88,7 @@ def retry(request: Request, form: FormData) -> Response:
         value = _edited(request, exception, edited) if isinstance(edited, str) else None
         if way_out(exception) is WayOut.SEND_AGAIN:
             servers = services.addresses.need("kafka_bootstrap_servers")
-            attempt = resend(connection, servers, exception, value, actor)
+            attempt = retry_record(connection, servers, exception, value, actor)
         else:
             (attempt,) = retry_and_wait(connection, [exception_id], _WAIT_SECONDS, actor)
     return done(request, f"/exceptions/{exception_id}", _told(attempt))
