@@ -17,7 +17,6 @@ _NOW, _MINUTES, _LAST_HOUR, _SLOTS = map(read_query, ("now", "minutes", "last_ho
 class Now:
     """The last minute. Latencies are from the insert of the event that made a bill due."""
 
-    read_at: datetime
     events_per_second: float
     entries_per_second: float
     p50_seconds: float | None
@@ -50,7 +49,6 @@ class Slot:
 
     slot_name: str
     active: bool
-    wal_status: str | None
     lag_bytes: int | None
     kept_bytes: int | None
 

@@ -62,7 +62,7 @@ class Observer:
         if not self._is_fresh():
             with self._looking:
                 if not self._is_fresh():
-                    self._looks = (*self._looks, self._look())[-2:]
+                    self._look_again()
         *earlier, last = self._looks
         before = earlier[0] if earlier and last.at - earlier[0].at < 2 * _FRESH_SECONDS else None
         return last, before
@@ -77,8 +77,11 @@ class Observer:
                 self._wanted.clear()
                 continue
             with self._looking:
-                self._looks = (*self._looks, self._look())[-2:]
+                self._look_again()
             time.sleep(LOOK_SECONDS)
+
+    def _look_again(self) -> None:
+        self._looks = (*self._looks, self._look())[-2:]
 
     def _look(self) -> Look:
         with ThreadPoolExecutor(2) as pool:

@@ -56,11 +56,15 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The whole picture. `faults`: all that is wrong, each once, in words."""
+    """The whole picture. `faults`: all that is wrong, each once, in words.
+
+    `pending`: events that are committed and not seen in Kafka; None while nobody counts them.
+    """
 
     stages: Sequence[Stage]
     watchers: Sequence[Watcher]
     faults: Sequence[str]
+    pending: float | None
 
     @property
     def health(self) -> Health:
@@ -115,7 +119,7 @@ def pipeline(last: Look, before: Look | None) -> Pipeline:
             f"{count:,} {'exception has' if count == 1 else 'exceptions have'} failed: a person "
             "must look at each."
         )
-    return Pipeline(stages, watchers, list(dict.fromkeys(faults)))
+    return Pipeline(stages, watchers, list(dict.fromkeys(faults)), _pending(seen))
 
 
 def _stages(seen: _Seen) -> list[Stage]:
@@ -158,9 +162,13 @@ def _kafka(seen: _Seen) -> Stage:
         *_judged(seen, KAFKA),
         rate=None,
         rate_of="",
-        lag=seen.total(CONNECTOR_KEEPER, "outbox_pending_events"),
+        lag=_pending(seen),
         lag_of="events on their way here",
     )
+
+
+def _pending(seen: _Seen) -> float | None:
+    return seen.total(CONNECTOR_KEEPER, "outbox_pending_events")
 
 
 def _workers(seen: _Seen) -> Stage:

@@ -33,7 +33,6 @@ exceptions AS (
         ) AS overdue
 )
 SELECT
-    clock_timestamp() AS read_at,
     (SELECT count(*) FROM domain_events WHERE created_at > now() - interval '10 seconds') / 10.0
         AS events_per_second,
     (
