@@ -2,6 +2,7 @@
 SELECT
     slot_name,
     active,
+    wal_status,
     pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint AS lag_bytes,
     pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint AS kept_bytes
 FROM pg_replication_slots
