@@ -32,31 +32,14 @@ class Subject:
         return next(f"{name} {value}" for name, value in asdict(self).items() if value is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Which part of a chain: what follows an event, and how many events; None for no bound."""
-
-    after_at: datetime | None = None
-    after_id: UUID | None = None
-    events_max: int | None = None
-
-
-WHOLE = Stretch()
-
-
-def read_chain(
-    connection: psycopg.Connection, subject: Subject, stretch: Stretch = WHOLE
-) -> list[dict[str, Any]]:
-    """Return the events in order; columns as in history.sql. Raises psycopg.Error."""
-    return _read(connection, SUBJECT_EVENTS, {**asdict(subject), **asdict(stretch)})
-
-
 def read_chosen(
     connection: psycopg.Connection, *, sessions: Sequence[str] = (), events: Sequence[UUID] = ()
 ) -> list[dict[str, Any]]:
-    """Return all events of sessions, and events by their ids, likewise."""
-    chosen = {"sessions": list(sessions), "events": list(events)}
-    return _read(connection, _SESSION_EVENTS, {**chosen, **asdict(WHOLE)})
+    """Return all events of sessions, and events by their ids, in order; columns as in history.sql.
+
+    Raises psycopg.Error.
+    """
+    return _read(connection, _SESSION_EVENTS, {"sessions": list(sessions), "events": list(events)})
 
 
 def read_known(
@@ -65,8 +48,7 @@ def read_known(
     """Return events that are known by their id and created_at, likewise."""
     if not known:
         return []
-    named = {"ids": list(known), "times": list(known.values())}
-    return _read(connection, _KNOWN_EVENTS, {**named, **asdict(WHOLE)})
+    return _read(connection, _KNOWN_EVENTS, {"ids": list(known), "times": list(known.values())})
 
 
 def _read(

@@ -5,8 +5,8 @@ import psycopg
 
 from operations.command_line import Command
 from operations.failures import ProblemError
-from operations.history.chain import Subject, read_chain
-from operations.history.summary import read_summary
+from operations.history.chain import Subject
+from operations.history.summary import read_history
 from operations.output import output_option, print_table_or_json, say
 from operations.settings import load_settings
 
@@ -45,15 +45,14 @@ def history(
     subject = Subject(contract=contract, session=session, package=package, mentor=mentor)
     url = load_settings().need("database_url")
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        rows = read_chain(connection, subject)
-        summary = read_summary(connection, subject)
-    if not rows:
+        found = read_history(connection, subject)
+    if not found.chain:
         raise ProblemError(
             f"No event names {subject}: check the id, and whether the application's transaction "
             "was committed."
         )
-    print_table_or_json(rows, output, _COLUMNS)
+    print_table_or_json(found.chain, output, _COLUMNS)
     if output == "json":
-        say(str(summary))
+        say(str(found.summary))
     else:
-        click.echo(str(summary))
+        click.echo(str(found.summary))

@@ -1,23 +1,13 @@
 -- The whole chain of events of one contract, session, package or mentor, in order: what became of
 -- each, the bill that pays its session, and what is missing. Answers "I did 10 sessions; why are
--- there 9 bills?". Second part of one statement: subject.sql, sessions.sql or known.sql says whose events.
--- Parameters: after_at, after_id: the last event that is not to be shown, or null; events_max: how
--- many at most, or null.
+-- there 9 bills?". Second part of one statement: sessions.sql or known.sql says which events.
 -- By arrays and bounds, not by a join: those reach the indexes, and pass over the other days.
-, page_event AS MATERIALIZED (
-    SELECT id, created_at
-    FROM named_event
-    WHERE %(after_at)s::timestamptz IS NULL
-       OR (created_at, id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
-    ORDER BY created_at, id
-    LIMIT %(events_max)s::int
-),
-chain AS MATERIALIZED (
+, chain AS MATERIALIZED (
     SELECT event.*
     FROM domain_event_status AS event
-    WHERE event.id = ANY(ARRAY(SELECT id FROM page_event))
-      AND event.created_at >= (SELECT min(created_at) FROM page_event)
-      AND event.created_at <= (SELECT max(created_at) FROM page_event)
+    WHERE event.id = ANY(ARRAY(SELECT id FROM named_event))
+      AND event.created_at >= (SELECT min(created_at) FROM named_event)
+      AND event.created_at <= (SELECT max(created_at) FROM named_event)
 )
 SELECT
     chain.id,
@@ -37,10 +27,20 @@ SELECT
     CASE chain.billing
         WHEN 'waiting_completion' THEN 'the completion of session ' || chain.aggregate_id
         WHEN 'waiting_evaluation' THEN 'the evaluation of session ' || chain.aggregate_id
-        WHEN 'waiting_package' THEN
-            'package ' || package.id || ': '
-            || (SELECT count(*) FROM package_members(package.id)) || ' of ' || package.total
-            || ' sessions are billable'
+        -- Asked for where it is needed only: a join would look for the completion of every event.
+        WHEN 'waiting_package' THEN (
+            SELECT
+                'package ' || package.id || ': '
+                || (SELECT count(*) FROM package_members(package.id)) || ' of ' || package.total
+                || ' sessions are billable'
+            FROM (
+                SELECT
+                    completed.payload ->> 'servicePackageId' AS id,
+                    completed.payload ->> 'packageTotalSessions' AS total
+                FROM counting_session_event(chain.aggregate_id, 'services.session.completed')
+                    AS completed
+            ) AS package
+        )
         WHEN 'due' THEN 'the bill: it is due'
         WHEN 'retrying' THEN 'the bill: it is being retried'
         WHEN 'failed' THEN 'the bill: a person must look at the exception'
@@ -61,11 +61,4 @@ LEFT JOIN LATERAL (
     ORDER BY entry.posted_at DESC
     LIMIT 1
 ) AS bill ON true
-LEFT JOIN LATERAL (
-    SELECT
-        completed.payload ->> 'servicePackageId' AS id,
-        completed.payload ->> 'packageTotalSessions' AS total
-    FROM counting_session_event(chain.aggregate_id, 'services.session.completed') AS completed
-    WHERE chain.billing = 'waiting_package'
-) AS package ON true
 ORDER BY chain.created_at, chain.id

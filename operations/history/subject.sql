@@ -13,18 +13,19 @@ named_session AS MATERIALIZED (
            OR aggregate_id = %(session)s::text)
 ),
 named_event AS MATERIALIZED (
-    SELECT id, created_at
+    SELECT id, created_at, event_type, aggregate_type, aggregate_id
     FROM recorded_events
     WHERE aggregate_type = 'session'
       AND aggregate_id = ANY(ARRAY(SELECT session_id FROM named_session))
     UNION
     -- All of a contract that was asked for; else what was consumed of it by these sessions.
-    SELECT id, created_at
+    SELECT id, created_at, event_type, aggregate_type, aggregate_id
     FROM recorded_events
     WHERE aggregate_type = 'contract'
       AND aggregate_id = ANY(
           ARRAY(SELECT contract_id FROM named_session UNION SELECT %(contract)s::text)
       )
       AND (aggregate_id = %(contract)s::text
-           OR payload ->> 'sessionId' = ANY(ARRAY(SELECT session_id FROM named_session)))
+           -- IN, which is looked up in a hash; an array would be searched from its start.
+           OR payload ->> 'sessionId' IN (SELECT session_id FROM named_session))
 )

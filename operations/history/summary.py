@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
-from operations.history.chain import SUBJECT_EVENTS, Subject, read_chosen
+from operations.history.chain import SUBJECT_EVENTS, Subject, read_chosen, read_known
 
 COMPLETED = "services.session.completed"
 _SUMMARY = SUBJECT_EVENTS + (Path(__file__).parent / "summary.sql").read_text(encoding="utf-8")
@@ -82,20 +84,44 @@ class Summary:
         return f"{self.counts}: {shown}" + (f"; and {left_out} more." if left_out else ".")
 
 
-def read_summary(connection: psycopg.Connection, subject: Subject) -> Summary:
-    """Read it. Raises psycopg.Error."""
-    values = {**asdict(subject), "unbilled_max": _UNBILLED_SHOWN}
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which part of a chain: what follows an event, and how many events; None for no bound."""
+
+    after_at: datetime | None = None
+    after_id: UUID | None = None
+    events_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The sum of a whole chain, and the events of a stretch of it; columns as in history.sql."""
+
+    summary: Summary
+    chain: Sequence[Mapping[str, Any]]
+
+
+_WHOLE = Stretch()
+
+
+def read_history(
+    connection: psycopg.Connection, subject: Subject, stretch: Stretch = _WHOLE
+) -> History:
+    """Read both. Raises psycopg.Error."""
+    values = {**asdict(subject), **asdict(stretch), "unbilled_max": _UNBILLED_SHOWN}
     with connection.cursor(row_factory=dict_row) as cursor:
         (row,) = cursor.execute(_SUMMARY, values).fetchall()
     sessions: list[str] = row["unbilled_sessions"]
-    chain = read_chosen(connection, sessions=sessions) if sessions else []
-    return Summary(
+    of_sessions = read_chosen(connection, sessions=sessions) if sessions else []
+    summary = Summary(
         events=row["events"],
         completed=row["completed"],
         bills=row["bills"],
         unbilled_count=row["unbilled"],
-        unbilled=unbilled(chain, sessions),
+        unbilled=unbilled(of_sessions, sessions),
     )
+    known = dict(zip(row["stretch_ids"], row["stretch_times"], strict=True))
+    return History(summary, read_known(connection, known))
 
 
 def unbilled(chain: Sequence[Mapping[str, Any]], sessions: Sequence[str]) -> list[Unbilled]:

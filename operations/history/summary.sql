@@ -1,17 +1,16 @@
--- How many of the sessions were completed, how many bills there are, and which sessions no bill pays.
--- Second part of one statement: subject.sql says whose. Counts alone, so that it is quick for a
--- mentor of many years, too; what the first ones wait for is asked of history.sql.
--- Parameters: unbilled_max: how many sessions without a bill are named.
+-- How many of the sessions were completed, how many bills there are, which sessions no bill pays,
+-- and which events a stretch of the chain has, in order. Second part of one statement: subject.sql
+-- says whose. Counts and names alone, so that it is quick for a mentor of many years, too; what
+-- became of the events of the stretch, and what the first sessions wait for, is asked of history.sql.
+-- Parameters: unbilled_max: how many sessions without a bill are named; after_at, after_id: the last
+-- event that is not to be shown, or null; events_max: how many at most, or null.
 , session AS MATERIALIZED (
     SELECT
         aggregate_id AS session_id,
         bool_or(event_type = 'services.session.completed') AS completed,
         min(created_at) AS first_at
-    FROM recorded_events
+    FROM named_event
     WHERE aggregate_type = 'session'
-      AND id = ANY(ARRAY(SELECT id FROM named_event))
-      AND created_at >= (SELECT min(created_at) FROM named_event)
-      AND created_at <= (SELECT max(created_at) FROM named_event)
     GROUP BY aggregate_id
 ),
 bill AS MATERIALIZED (
@@ -24,6 +23,14 @@ unbilled AS MATERIALIZED (
     SELECT session_id, first_at
     FROM session
     WHERE NOT EXISTS (SELECT FROM bill WHERE bill.session_id = session.session_id)
+),
+stretch AS MATERIALIZED (
+    SELECT id, created_at
+    FROM named_event
+    WHERE %(after_at)s::timestamptz IS NULL
+       OR (created_at, id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+    ORDER BY created_at, id
+    LIMIT %(events_max)s::int
 )
 SELECT
     (SELECT count(*) FROM named_event) AS events,
@@ -32,4 +39,6 @@ SELECT
     (SELECT count(*) FROM unbilled) AS unbilled,
     ARRAY(
         SELECT session_id FROM unbilled ORDER BY first_at, session_id LIMIT %(unbilled_max)s
-    ) AS unbilled_sessions
+    ) AS unbilled_sessions,
+    ARRAY(SELECT id FROM stretch ORDER BY created_at, id) AS stretch_ids,
+    ARRAY(SELECT created_at FROM stretch ORDER BY created_at, id) AS stretch_times

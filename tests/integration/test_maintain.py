@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from operations.history.chain import Subject, read_chain
-from operations.history.summary import read_summary
+from operations.history.chain import Subject
+from operations.history.summary import read_history
 from schemas.definitions import load_events
 from tests.contract.payload_cases import VALID
 from tests.integration.database_rows import (
@@ -126,13 +126,13 @@ def test_an_old_bill_stays_explained_after_its_day_was_dropped(owner: psycopg.Co
     event = old_session(owner, "session-1")
     entry = post(owner, "session-1", source_event_id=event.id)
     unpaid = old_session(owner, "session-2", requiredEvaluation=True)
-    before = read_chain(owner, Subject(contract="contract-1"))
+    before = read_history(owner, Subject(contract="contract-1")).chain
     assert len(before) == 2
     assert maintained(owner).fine
-    assert read_chain(owner, Subject(contract="contract-1")) == before
+    assert read_history(owner, Subject(contract="contract-1")).chain == before
     assert before[0]["ledger_id"] == entry
     assert "2 sessions completed, 1 bill" in str(
-        read_summary(owner, Subject(contract="contract-1"))
+        read_history(owner, Subject(contract="contract-1")).summary
     )
     assert column_of(owner, unpaid.id, "billing") == "waiting_evaluation"
     assert column_of(owner, event.id, "status") == "published"

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from operations.history.chain import Subject, read_chain
+from operations.history.chain import Subject
+from operations.history.summary import read_history
 from operations.replay.event_pages import EventPages
 from operations.replay.kafka_records import KafkaRecords, Position
 from operations.replay.selection import ARCHIVE, KAFKA, TABLE, Page, Selection
@@ -89,7 +90,7 @@ def test_a_subject_is_replayed_with_exactly_the_events_that_history_shows_of_it(
     owner: psycopg.Connection, named: dict[str, str]
 ) -> None:
     business(owner)
-    shown = [str(row["id"]) for row in read_chain(owner, Subject(**named))]
+    shown = [str(row["id"]) for row in read_history(owner, Subject(**named)).chain]
     assert shown
     assert ids(pages(owner, Selection(**named))) == shown
 

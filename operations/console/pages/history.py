@@ -1,5 +1,6 @@
 """The chain of events of somebody or something, what became of each, and what is missing."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,11 @@ from starlette.routing import Route
 from operations.console.forms import identity, place, text, written_place
 from operations.console.queries import read_query, rows
 from operations.console.rendering import address, render
-from operations.history.chain import Stretch, Subject, read_chain, read_chosen
-from operations.history.summary import read_summary
+from operations.history.chain import Subject, read_chosen
+from operations.history.summary import Stretch, read_history
 
 _FOUND, _WHOSE = map(read_query, ("found", "whose"))
-_EVENTS_MAX = 100
+_EVENTS_MAX = 50
 _KINDS = ("contract", "session", "package", "mentor")
 
 
@@ -84,10 +85,10 @@ def _of_event(request: Request, connection: psycopg.Connection, event: UUID) -> 
 
 def _of_subject(request: Request, connection: psycopg.Connection, subject: Subject) -> Response:
     stretch = _stretch(request)
-    chain = read_chain(connection, subject, stretch)
-    shown = chain[:_EVENTS_MAX]
+    found = read_history(connection, subject, stretch)
+    shown = found.chain[:_EVENTS_MAX]
     ids = {kind: value for kind, value in asdict(subject).items() if value is not None}
-    if not chain and stretch.after_at is None:
+    if not found.chain and stretch.after_at is None:
         (wanted,) = ids.values()
         return render(request, "history.html", 404, subject=None, wanted=wanted, kinds=[])
     return render(
@@ -96,9 +97,9 @@ def _of_subject(request: Request, connection: psycopg.Connection, subject: Subje
         subject=str(subject),
         wanted=next(iter(ids.values())),
         kinds=None,
-        summary=read_summary(connection, subject),
+        summary=found.summary,
         chain=shown,
-        following=_following(ids, shown) if len(chain) > _EVENTS_MAX else None,
+        following=_following(ids, shown) if len(found.chain) > _EVENTS_MAX else None,
         stretch=stretch,
     )
 
@@ -108,7 +109,7 @@ def _stretch(request: Request) -> Stretch:
     return Stretch(after_at, after_id, _EVENTS_MAX + 1)
 
 
-def _following(ids: dict[str, str], shown: list[dict[str, Any]]) -> dict[str, str]:
+def _following(ids: dict[str, str], shown: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {**ids, "after": written_place(shown[-1]["created_at"], shown[-1]["id"])}
 
 

@@ -131,6 +131,20 @@ def test_the_latencies_of_the_last_minute_are_those_of_the_ledger(
     assert [minute.entries for minute in looks.figures.minutes if minute.entries] == [20]
 
 
+def test_a_page_is_answered_after_the_database_ended_every_connection(
+    console: TestClient, owner: psycopg.Connection
+) -> None:
+    complete(owner, "s")
+    assert console.get("/history?session=s").status_code == 200
+    ended = owner.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = %s AND pid <> pg_backend_pid()",
+        [owner.info.dbname],
+    ).fetchall()
+    assert ended == [(True,)]
+    assert console.get("/history?session=s").status_code == 200
+
+
 def test_nothing_can_be_written_while_a_page_is_read(console: TestClient) -> None:
     services = console.app.state.services  # type: ignore[attr-defined]
     with services.reading() as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
