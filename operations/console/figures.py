@@ -9,8 +9,9 @@ import psycopg
 from psycopg.rows import class_row
 
 from operations.console.queries import read_query, rows
+from operations.slots import Slot, read_slots
 
-_NOW, _MINUTES, _LAST_HOUR, _SLOTS = map(read_query, ("now", "minutes", "last_hour", "slots"))
+_NOW, _MINUTES, _LAST_HOUR = map(read_query, ("now", "minutes", "last_hour"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,6 @@ class Minute:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """A replication slot of this database, and how much log it keeps."""
-
-    slot_name: str
-    active: bool
-    lag_bytes: int | None
-    kept_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     """All of them, of about one moment."""
 
@@ -70,6 +61,4 @@ def read_figures(connection: psycopg.Connection) -> Figures:
     with connection.cursor(row_factory=class_row(Minute)) as cursor:
         minutes = cursor.execute(_MINUTES).fetchall()
     last_hour = rows(connection, _LAST_HOUR)
-    with connection.cursor(row_factory=class_row(Slot)) as cursor:
-        slots = cursor.execute(_SLOTS).fetchall()
-    return Figures(now, minutes, last_hour, slots)
+    return Figures(now, minutes, last_hour, list(read_slots(connection).values()))

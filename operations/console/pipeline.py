@@ -236,7 +236,7 @@ def _database_faults(last: Look) -> tuple[str, ...]:
 def _slot_faults(last: Look) -> tuple[str, ...]:
     slots = () if last.figures is None else last.figures.slots
     return tuple(
-        f"Nobody reads the replication slot {slot.slot_name}: events wait in PostgreSQL, whose log "
+        f"Nobody reads the replication slot {slot.name}: events wait in PostgreSQL, whose log "
         "grows. `outbox connectors status` tells more."
         for slot in slots
         if not slot.active

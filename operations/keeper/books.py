@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from operations.keeper.watch import Faults
+from operations.slots import Slot, read_slots
 from stream_processors.ledger.exceptions import OPEN_STATUSES, REASONS
 
 DEFAULT_PARTITIONS = ("domain_events_default", "domain_event_deliveries_default")
@@ -22,23 +23,6 @@ _EXCEPTIONS = """
     WHERE status = ANY(%s)
     GROUP BY reason, status
 """
-_SLOTS = """
-    SELECT slot_name, active,
-           pg_wal_lsn_diff(
-               CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-                    ELSE pg_current_wal_lsn() END,
-               restart_lsn)::bigint
-    FROM pg_replication_slots
-    WHERE database = current_database()
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A replication slot; retained_bytes None: it was invalidated, and keeps nothing any more."""
-
-    active: bool
-    retained_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +67,8 @@ def read_figures(connection: psycopg.Connection) -> Figures:
     ):
         exceptions[reason, status] = count
         overdue += of_them_overdue
-    slots = {
-        name: Slot(active, retained_bytes)
-        for name, active, retained_bytes in connection.execute(_SLOTS)
-    }
     default_rows = {table: _rows(connection, table) for table in DEFAULT_PARTITIONS}
-    return Figures(exceptions, overdue, slots, default_rows)
+    return Figures(exceptions, overdue, read_slots(connection), default_rows)
 
 
 def _rows(connection: psycopg.Connection, table: str) -> int:

@@ -96,14 +96,16 @@ class Browser:
 def wait_until(is_so: Callable[[], bool], fault: str, seconds: float = PATIENCE_SECONDS) -> float:
     """Wait until something is so; return how long that took, or fail."""
     began = time.monotonic()
+    last = "it was not so"
     while time.monotonic() - began < seconds:
         try:
             if is_so():
                 return time.monotonic() - began
-        except Exception:  # noqa: BLE001, S110 - a page that is just being changed, a link that is down
-            pass
+            last = "it was not so"
+        except Exception as error:  # noqa: BLE001 - a page that is just being changed, a link that is down
+            last = repr(error)
         time.sleep(0.1)
-    pytest.fail(f"{fault} within {seconds:.0f} s")
+    pytest.fail(f"{fault} within {seconds:.0f} s; at last: {last}")
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,9 @@ from operations.console.forms import posted
 from operations.console.queries import read_query, rows
 from operations.console.rendering import done, render
 from operations.console.services import Services
+from operations.slots import read_slots
 
 _ACTS = read_query("connector_acts")
-_SLOTS = read_query("slots")
 _ACTS_MAX = 20
 _STARTS = frozenset(f"connectors.{verb}" for verb in ("apply", "recover", "restart", "resume"))
 # A page waits for Connect no longer than somebody waits for a page.
@@ -70,7 +70,7 @@ def page(request: Request) -> Response:
     subjects = [name for each in conditions for name in (each.name, each.slot_name)]
     with services.reading() as connection:
         acts = rows(connection, _ACTS, {"subjects": subjects, "rows_max": _ACTS_MAX})
-        slots = {slot["slot_name"]: slot for slot in rows(connection, _SLOTS)}
+        slots = read_slots(connection)
     return render(
         request,
         "connectors.html",

@@ -15,6 +15,7 @@ from operations.settings import Settings
 from tests.integration.console.conftest import MakeConsole
 from tests.integration.database_rows import complete, insert_exception
 from tests.integration.reconciled import bill_session
+from tests.postgres_server import PostgresServer
 
 PAGES = ("/", "/history", "/exceptions", "/actions")
 STAGE_OF = {
@@ -129,6 +130,20 @@ def test_the_latencies_of_the_last_minute_are_those_of_the_ledger(
     ).fetchone() or (None,)
     assert looks.figures.now.p50_seconds == pytest.approx(expected, abs=0.002)
     assert [minute.entries for minute in looks.figures.minutes if minute.entries] == [20]
+
+
+def test_a_slot_that_nobody_reads_is_red_on_the_overview(
+    console: TestClient, postgres_server: PostgresServer, owner: psycopg.Connection
+) -> None:
+    admin_url = postgres_server.admin_url_of(owner.info.dbname)
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute("SELECT pg_create_logical_replication_slot('page_test', 'pgoutput')")
+        try:
+            page = console.get("/").text
+        finally:
+            admin.execute("SELECT pg_drop_replication_slot('page_test')")
+    assert "Nobody reads the replication slot page_test" in page
+    assert "log kept by slot page_test" in page
 
 
 def test_a_page_is_answered_after_the_database_ended_every_connection(

@@ -8,17 +8,20 @@ from uuid import UUID
 import pytest
 
 from operations.keeper import watch
-from operations.keeper.books import Books, Figures, Slot
+from operations.keeper.books import Books, Figures
 from operations.keeper.delivery import Delivery
 from operations.keeper.gauges import NAMED_FAULTS, books_gauges, fault_gauges, pending_gauges
 from operations.keeper.watch import BLIND_SECONDS, Watch
+from operations.slots import Slot
 
 FIGURES = Figures(
     exceptions={("price_missing", "failed"): 2},
     overdue=1,
     slots={
-        "outbox_events": Slot(active=True, retained_bytes=5),
-        "lost": Slot(active=False, retained_bytes=None),
+        "outbox_events": Slot(
+            "outbox_events", active=True, wal_status="reserved", lag_bytes=3, retained_bytes=5
+        ),
+        "lost": Slot("lost", active=False, wal_status="lost", lag_bytes=None, retained_bytes=None),
     },
     default_rows={"domain_events_default": 0},
 )
