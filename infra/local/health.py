@@ -1,6 +1,7 @@
 """Whether each process of the stack does its work, asked as a client would ask."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -42,10 +43,8 @@ def kafka_answers(bootstrap_servers: str) -> bool:
 
 def page_is_good(url: str) -> bool:
     """Whether a health page answers 200."""
-    try:
-        return _pages.get(url).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
+    answer = _get(url)
+    return answer is not None and answer.status_code == httpx.codes.OK
 
 
 def page_answers(url: str) -> bool:
@@ -55,25 +54,46 @@ def page_answers(url: str) -> bool:
 
 def read_page(url: str) -> Mapping[str, Any] | None:
     """Return what a health page of ours tells; None where it does not answer with an object."""
-    try:
-        told = _pages.get(url).json()
-    except (httpx.TransportError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
+    return _told(_get(url))
 
 
-def complaints(endpoint: Endpoint) -> tuple[str, ...]:
-    """Return what a process of ours says of the system in words: its faults, then its notices."""
-    told = (read_page(endpoint.health_url) or {}) if endpoint.health_url else {}
-    return tuple(
-        text for kind in ("faults", "notices") for text in dict(told.get(kind, {})).values()
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a process does its work, and what it says in words is wrong with the system.
+
+    `complaints`: its faults, then its notices.
+    """
+
+    healthy: bool
+    complaints: tuple[str, ...] = ()
+
+
+def ask(endpoint: Endpoint, admin_url: str) -> Answer:
+    """Ask the process behind an endpoint, once: each try may take PROBE_SECONDS."""
+    if endpoint.name == POSTGRES:
+        return Answer(postgres_answers(admin_url))
+    if endpoint.name == KAFKA:
+        return Answer(kafka_answers(endpoint.address))
+    page = None if endpoint.health_url is None else _get(endpoint.health_url)
+    told = _told(page) or {}
+    return Answer(
+        healthy=page is not None and page.status_code == httpx.codes.OK,
+        complaints=tuple(
+            text for kind in ("faults", "notices") for text in dict(told.get(kind, {})).values()
+        ),
     )
 
 
-def is_healthy(endpoint: Endpoint, admin_url: str) -> bool:
-    """Whether the process behind an endpoint does its work."""
-    if endpoint.name == POSTGRES:
-        return postgres_answers(admin_url)
-    if endpoint.name == KAFKA:
-        return kafka_answers(endpoint.address)
-    return endpoint.health_url is not None and page_is_good(endpoint.health_url)
+def _get(url: str) -> httpx.Response | None:
+    try:
+        return _pages.get(url)
+    except httpx.TransportError:
+        return None
+
+
+def _told(page: httpx.Response | None) -> Mapping[str, Any] | None:
+    try:
+        told = None if page is None else page.json()
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None

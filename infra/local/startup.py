@@ -12,7 +12,7 @@ from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.database import prepare_database
 from infra.local.errors import ProcessFailedError, StackError
-from infra.local.health import is_healthy, page_answers
+from infra.local.health import ask, page_answers
 from infra.local.kafka import prepare_kafka
 from infra.local.layout import Layout
 from infra.local.owner import PostgresOwner
@@ -108,7 +108,7 @@ class Startup:
         admin_url = database_url(
             self.layout, SUPERUSER, self.credentials.superuser, database="postgres"
         )
-        self.waiter.until_healthy(endpoint.name, lambda: is_healthy(endpoint, admin_url))
+        self.waiter.until_healthy(endpoint.name, lambda: ask(endpoint, admin_url).healthy)
 
     def _postgres(self, endpoint: Endpoint) -> None:
         prepare_postgres(self.layout, self.owner, self.credentials.superuser)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from infra.local.credentials import load_credentials
-from infra.local.health import complaints, is_healthy
+from infra.local.health import Answer, ask
 from infra.local.layout import Layout
 from infra.local.postgres import SUPERUSER, database_url
 from infra.local.programs import Endpoint, stack_endpoints
@@ -75,11 +75,11 @@ def process_statuses(layout: Layout) -> list[ProcessStatus]:
             pid, state = orphan.pid, UNSUPERVISED
         else:
             pid, state = None, STOPPED
-        healthy = pid is not None and is_healthy(endpoint, admin_url)
-        if healthy and state == STARTING:
+        answer = Answer(healthy=False) if pid is None else ask(endpoint, admin_url)
+        if answer.healthy and state == STARTING:
             state = RUNNING
-        told = () if pid is None else complaints(endpoint)
-        return replace(_status(layout, endpoint, pid, state, healthy=healthy), complaints=told)
+        status = _status(layout, endpoint, pid, state, healthy=answer.healthy)
+        return replace(status, complaints=answer.complaints)
 
     with ThreadPoolExecutor(len(endpoints)) as pool:
         return list(pool.map(look, endpoints))

@@ -27,7 +27,8 @@ from tests.faults.report import summary
 from tests.faults.site import END, GROUPS, Outcome, Site
 from tests.faults.stories import Event
 
-EVENTS_PER_SECOND = 60.0
+# Other tests' stacks share the machine with this one: `make faults` runs alone, and at more.
+EVENTS_PER_SECOND = 40.0
 TIMEOUT_SECONDS = 1_200
 LEDGER_TABLES = ("mentor_payable_ledgers", "ledger_entry_sessions")
 

@@ -4,9 +4,11 @@ import socket
 
 import pytest
 
-from infra.local.health import complaints, page_answers
+from infra.local.health import Answer, ask, page_answers
 from infra.local.programs import Endpoint
 from stream_processors.engine.health import Pages, serve_pages
+
+NOWHERE = "postgresql://127.0.0.1:1/postgres"
 
 
 @pytest.fixture
@@ -20,19 +22,19 @@ def endpoint() -> Endpoint:
 def test_faults_come_before_notices_also_from_a_page_that_is_ill(endpoint: Endpoint) -> None:
     health = {"ready": False, "notices": {"a": "a notice"}, "faults": {"b": "a fault"}}
     serve_pages(endpoint.port, Pages("one", lambda: health))
-    assert complaints(endpoint) == ("a fault", "a notice")
+    assert ask(endpoint, NOWHERE) == Answer(healthy=False, complaints=("a fault", "a notice"))
     assert page_answers(str(endpoint.health_url))
 
 
 def test_a_page_that_knows_of_neither_complains_of_nothing(endpoint: Endpoint) -> None:
     serve_pages(endpoint.port, Pages("one", lambda: {"ready": True, "assignment": []}))
-    assert complaints(endpoint) == ()
+    assert ask(endpoint, NOWHERE) == Answer(healthy=True)
 
 
 def test_a_process_that_does_not_answer_complains_of_nothing(endpoint: Endpoint) -> None:
-    assert complaints(endpoint) == ()
+    assert ask(endpoint, NOWHERE) == Answer(healthy=False)
     assert not page_answers(str(endpoint.health_url))
 
 
-def test_a_service_without_a_page_is_not_asked() -> None:
-    assert complaints(Endpoint("kafka", 1, "127.0.0.1:1")) == ()
+def test_a_process_without_a_page_does_no_work_that_could_be_seen() -> None:
+    assert ask(Endpoint("worker-1", 1, "127.0.0.1:1"), NOWHERE) == Answer(healthy=False)
