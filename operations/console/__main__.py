@@ -1,6 +1,6 @@
 """The console as a process: `python -m operations.console`."""
 
-import sys
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -17,37 +17,43 @@ from operations.console.settings import ConsoleSettings
 from operations.console.users import UsersFileError, read_users
 from operations.settings import load_settings
 from stream_processors.engine.logs import set_up_logs
+from stream_processors.settings import SettingsError, end_as_wrongly_used
 
-_EXIT_USAGE = 2
 _LEAVE_SECONDS = 5
 
 _log = structlog.get_logger(__name__)
 
 
 def read_console_settings() -> ConsoleSettings:
-    """Read the settings, or end the process with an error that says what is unsafe or wrong."""
+    """Read them from the environment; raises SettingsError, which says what is unsafe or wrong."""
     try:
         settings = ConsoleSettings.model_validate({})
         if settings.users_file is not None:
             read_users(settings.users_file)
     except ValidationError as error:
-        for fault in error.errors():
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            message = fault["msg"].removeprefix("Value error, ")
-            # A setting that other processes have too bears its whole name.
-            prefix = "" if name.startswith("OUTBOX_") else "OUTBOX_CONSOLE_"
-            where = f"{prefix}{name}: " if name else ""
-            print(f"{where}{message}.", file=sys.stderr)  # noqa: T201
-        sys.exit(_EXIT_USAGE)
+        faults = {
+            _setting(fault["loc"]): fault["msg"].removeprefix("Value error, ")
+            for fault in error.errors()
+        }
+        raise SettingsError(faults) from None
     except UsersFileError as error:
-        print(f"OUTBOX_CONSOLE_USERS_FILE: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(_EXIT_USAGE)
+        raise SettingsError({"OUTBOX_CONSOLE_USERS_FILE": str(error)}) from error
     return settings
+
+
+def _setting(location: Sequence[str | int]) -> str:
+    """Return the name of a wrong setting; what several are wrong together is all of them."""
+    name = "_".join(map(str, location)).upper() or "*"
+    # A setting that other processes have too bears its whole name.
+    return name if name.startswith("OUTBOX_") else f"OUTBOX_CONSOLE_{name}"
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    settings = read_console_settings()
+    try:
+        settings = read_console_settings()
+    except SettingsError as error:
+        end_as_wrongly_used(error)
     set_up_logs(settings.log_level)
     layout = layout_from_environment()
     endpoints = stack_endpoints(layout, known_workers(layout))

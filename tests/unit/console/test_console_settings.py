@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from operations.console.__main__ import read_console_settings
 from operations.console.settings import ConsoleSettings, is_loopback
+from stream_processors.settings import SettingsError
 
 USERS = Path("users.json")
 
@@ -61,3 +63,24 @@ def test_on_loopback_its_own_names_are_its_own() -> None:
         "http://localhost:25405",
         "http://[::1]:25405",
     }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refused"),
+    [
+        ({"OUTBOX_CONSOLE_HOST": "::"}, {"OUTBOX_CONSOLE_*": "no users are configured"}),
+        ({"OUTBOX_CONSOLE_ORIGIN": "a"}, {"OUTBOX_CONSOLE_ORIGIN": "'a' is no origin"}),
+        ({"OUTBOX_LOG_LEVEL": "LOUD"}, {"OUTBOX_LOG_LEVEL": "Input should be 'DEBUG'"}),
+        ({"OUTBOX_CONSOLE_USERS_FILE": "none"}, {"OUTBOX_CONSOLE_USERS_FILE": "no file none"}),
+    ],
+)
+def test_a_wrong_setting_is_refused_under_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], refused: dict[str, str]
+) -> None:
+    for name, value in {"OUTBOX_CONSOLE_PORT": "25405", **wrong}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        read_console_settings()
+    assert error.value.faults.keys() == refused.keys()
+    for name, fault in refused.items():
+        assert fault in error.value.faults[name]
