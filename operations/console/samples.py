@@ -21,14 +21,6 @@ class Samples:
         found = [value for have, value in self.values.get(name, {}).items() if wanted <= set(have)]
         return sum(found) if found else None
 
-    def by(self, name: str, label: str) -> dict[str, float]:
-        """Return the sums by one label's value."""
-        sums: dict[str, float] = {}
-        for have, value in self.values.get(name, {}).items():
-            key = dict(have).get(label, "")
-            sums[key] = sums.get(key, 0.0) + value
-        return sums
-
 
 def read_samples(text: str, taken_at: float) -> Samples:
     """Read Prometheus' text. Raises ValueError where it is none."""

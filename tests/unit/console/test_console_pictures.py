@@ -48,8 +48,9 @@ def test_the_rate_of_a_process_that_was_started_anew_is_unknown() -> None:
     assert rate("no_such_metric", now, before) is None
 
 
-def test_samples_are_summed_by_label() -> None:
+def test_samples_are_summed_over_the_labels_that_are_not_asked_for() -> None:
     samples = read_samples(PAGE, 0.0)
-    assert samples.by("event_processed_total", "event_type") == {"a": 10.0, "b": 5.0}
+    assert samples.total("event_processed_total") == 15.0
+    assert samples.total("event_processed_total", event_type="a") == 10.0
     assert samples.total("outbox_ready") == 1.0
     assert samples.total("outbox_ready", process="x") is None
