@@ -151,7 +151,8 @@ def require_operator(request: Request) -> Visitor:
 
 
 def _to_login(request: Request) -> Response:
-    if request.method not in _READING:
+    # A part of a page cannot lead to another one.
+    if request.method not in _READING or "hx-request" in request.headers:
         return Response("Log in first. Nothing was done.\n", 401, media_type="text/plain")
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 303)

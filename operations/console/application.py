@@ -84,6 +84,8 @@ def _refused(request: Request, error: Exception) -> Response:
     text = {
         404: f"There is no page {request.url.path}.",
         405: f"{request.url.path} does not take {request.method}.",
+        411: "A form must say how long it is: nothing was done.",
+        413: "The form is too long: nothing was done.",
     }.get(status, str(getattr(error, "detail", error)))
     return render(request, "error.html", status, title=HTTPStatus(status).phrase, text=text)
 

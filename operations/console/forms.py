@@ -7,20 +7,31 @@ from uuid import UUID
 import click
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 Fields = FormData | QueryParams
 Act = Callable[[Request, FormData], Response]
 
-_FORM_BYTES_MAX = 2_000_000
+# With room for arithmetic on both sides.
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
+_FORM_BYTES_MAX = 4_000_000
 
 
-def posted(act: Act) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that reads the form, and acts in a thread: acts wait for services."""
+def posted(act: Act, bytes_max: int = _FORM_BYTES_MAX) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that reads the form, and acts in a thread: acts wait for services.
+
+    It raises HTTPException for a form that does not say its length, or is longer than `bytes_max`.
+    """
 
     async def endpoint(request: Request) -> Response:
-        form = await request.form(max_part_size=_FORM_BYTES_MAX)
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal():
+            raise HTTPException(411)
+        if len(length) > len(str(bytes_max)) or int(length) > bytes_max:
+            raise HTTPException(413)
+        form = await request.form(max_part_size=bytes_max)
         return await run_in_threadpool(act, request, form)
 
     return endpoint
@@ -86,9 +97,12 @@ def day(fields: Fields, name: str) -> date | None:
     if value is None:
         return None
     try:
-        return date.fromisoformat(value)
+        found = date.fromisoformat(value)
     except ValueError as error:
         raise click.UsageError(f"{value!r} is no day: write it as 2026-03-01.") from error
+    if not _FIRST_DAY <= found <= _LAST_DAY:
+        raise click.UsageError(f"{value} is out of range: from {_FIRST_DAY} to {_LAST_DAY}.")
+    return found
 
 
 def midnight(value: date) -> datetime:

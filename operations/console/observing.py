@@ -7,7 +7,7 @@ since it shows the last look, and when that was.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx
@@ -25,6 +25,9 @@ LOOK_SECONDS = 2.0
 _WATCHED_SECONDS = 15.0
 _FRESH_SECONDS = 3 * LOOK_SECONDS
 _METRICS_SECONDS = 2.0
+_FIGURES_SECONDS = 3.0
+
+Reading = tuple[Figures | None, str | None]
 
 _log = structlog.get_logger(__name__)
 
@@ -49,6 +52,8 @@ class Observer:
     _looks: tuple[Look, ...] = ()
     _asked_at: float = 0.0
     _looking: threading.Lock = field(default_factory=threading.Lock)
+    _database: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _reading: Future[Reading] | None = None
     _wanted: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -84,14 +89,18 @@ class Observer:
         self._looks = (*self._looks, self._look())[-2:]
 
     def _look(self) -> Look:
-        with ThreadPoolExecutor(2) as pool:
-            figures = pool.submit(self._figures)
-            processes = self.processes()
-            samples = _samples(processes)
-            found, fault = figures.result()
+        # One that still waits for a database that hangs is not followed by others.
+        if self._reading is None or self._reading.done():
+            self._reading = self._database.submit(self._figures)
+        processes = self.processes()
+        samples = _samples(processes)
+        try:
+            found, fault = self._reading.result(timeout=_FIGURES_SECONDS)
+        except TimeoutError:
+            found, fault = None, "PostgreSQL does not answer."
         return Look(time.monotonic(), processes, samples, found, fault)
 
-    def _figures(self) -> tuple[Figures | None, str | None]:
+    def _figures(self) -> Reading:
         try:
             with self.services.reading() as connection:
                 return read_figures(connection), None

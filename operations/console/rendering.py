@@ -100,13 +100,17 @@ def address(path: str, parameters: Mapping[str, Any]) -> str:
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
+HIDDEN = "•••"
+"""Stands for a value of a payload where they are hidden, and for an error: it may quote some."""
+
+
 def hidden(value: Any) -> Any:
     """Return the same with its names kept and each value covered."""
     if isinstance(value, Mapping):
         return {name: hidden(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [hidden(each) for each in value]
-    return None if value is None else "•••"
+    return None if value is None else HIDDEN
 
 
 def _environment() -> Environment:
@@ -142,6 +146,9 @@ def render(request: Request, template: str, status: int = 200, **found: Any) -> 
             hidden(value) if hide else value, indent=2, ensure_ascii=False, default=plain_json
         )
 
+    def error(text: str | None) -> str | None:
+        return HIDDEN if hide and text else text
+
     text = _templates.get_template(template).render(
         **found,
         path=request.url.path,
@@ -149,6 +156,7 @@ def render(request: Request, template: str, status: int = 200, **found: Any) -> 
         visitor=request.state.visitor,
         notice=request.session.pop(NOTICE, None) if "session" in request.scope else None,
         payload=payload,
+        error=error,
         payloads_hidden=hide,
     )
     return HTMLResponse(text, status)

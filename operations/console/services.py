@@ -14,6 +14,8 @@ from operations.settings import Settings
 _CONNECT_SECONDS = 3
 _READ_TIMEOUT_MS = 5_000
 _ACT_TIMEOUT_MS = 60_000
+# An export to a browser that went to sleep must not keep what vacuum wants to clear.
+_STALLED_TIMEOUT_MS = 60_000
 _READERS_KEPT = 2
 
 
@@ -32,7 +34,8 @@ class Services:
             "postgresql+psycopg://",
             creator=partial(
                 self._connect,
-                f"-c default_transaction_read_only=on -c statement_timeout={_READ_TIMEOUT_MS}",
+                f"-c default_transaction_read_only=on -c statement_timeout={_READ_TIMEOUT_MS} "
+                f"-c idle_in_transaction_session_timeout={_STALLED_TIMEOUT_MS}",
             ),
             pool_size=_READERS_KEPT,
             max_overflow=-1,  # more are made as they are needed, and closed after their page

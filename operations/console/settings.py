@@ -62,23 +62,35 @@ class ConsoleSettings(BaseSettings):
                 "OUTBOX_CONSOLE_TLS_CERTIFICATE_FILE and OUTBOX_CONSOLE_TLS_KEY_FILE go together: "
                 "set both or none"
             )
-        if is_loopback(self.host):
+        exposed = self._exposed
+        if exposed is None:
             return self
         if self.users_file is None:
             raise ValueError(
-                f"OUTBOX_CONSOLE_HOST is {self.host!r}, which others can reach, and no users are "
-                "configured: whoever finds it could retry, dismiss and restart. Make users with "
-                "`outbox console users add NAME --role operator` and name their file in "
-                "OUTBOX_CONSOLE_USERS_FILE, or listen on 127.0.0.1"
+                f"{exposed}, which others can reach, and no users are configured: whoever finds it "
+                "could retry, dismiss and restart. Make users with `outbox console users add NAME "
+                "--role operator` and name their file in OUTBOX_CONSOLE_USERS_FILE, or use it on "
+                "127.0.0.1 alone"
             )
         if not self.behind_tls:
             raise ValueError(
-                f"OUTBOX_CONSOLE_HOST is {self.host!r} without TLS: passwords would cross the "
-                "network in the clear. Set OUTBOX_CONSOLE_TLS_CERTIFICATE_FILE and "
-                "OUTBOX_CONSOLE_TLS_KEY_FILE, or OUTBOX_CONSOLE_ORIGIN to the https address of the "
-                "proxy in front of it"
+                f"{exposed}, without TLS: passwords would cross the network in the clear. Set "
+                "OUTBOX_CONSOLE_TLS_CERTIFICATE_FILE and OUTBOX_CONSOLE_TLS_KEY_FILE, or "
+                "OUTBOX_CONSOLE_ORIGIN to the https address of the proxy in front of it"
             )
         return self
+
+    @property
+    def _exposed(self) -> str | None:
+        """Which setting lets others than this machine reach it; None where none does.
+
+        An origin elsewhere means a proxy: it listens on loopback then, and yet is everybody's.
+        """
+        if not is_loopback(self.host):
+            return f"OUTBOX_CONSOLE_HOST is {self.host!r}"
+        if self.origin is not None and not is_loopback(urlsplit(self.origin).hostname or ""):
+            return f"OUTBOX_CONSOLE_ORIGIN is {self.origin!r}"
+        return None
 
     @property
     def behind_tls(self) -> bool:

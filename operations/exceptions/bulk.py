@@ -1,7 +1,10 @@
-"""All exceptions that match, at once: counted first, and done only to as many as were confirmed."""
+"""All exceptions that match, at once: counted first, and done only to those that were confirmed."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,18 +28,47 @@ _SENT_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a person agreed to: how many exceptions, and which: `seal` is made of their ids."""
+
+    exceptions: int
+    seal: int
+
+    def __str__(self) -> str:
+        """Return it as a form takes it along."""
+        return f"{self.exceptions}-{self.seal}"
+
+
+def agreed(written: str) -> Agreed:
+    """Read what a form took along. Raises ProblemError where it is something else."""
+    parts = re.fullmatch(r"([1-9]\d{0,11})-(-?\d{1,20})", written, re.ASCII)
+    if parts is None:
+        raise ProblemError(
+            f"{written[:40]!r} is not what a page of this console asked to confirm: nothing was "
+            "done. Open the page of confirmation again."
+        )
+    return Agreed(int(parts[1]), int(parts[2]))
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """Exceptions that are alike in what can be done about them."""
+    """Exceptions that are alike in what can be done about them; `seal` as in Agreed."""
 
     reason: str
     status: str
     contents: str
     exceptions: int
+    seal: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the beginning of each record is kept: a person must look for the rest."""
+        return "cut" in self.contents.split(",")
 
     @property
     def way_out(self) -> WayOut:
-        """How each of them can be tried again, if at all."""
-        if self.status == "resolved":
+        """How each of them can be tried again as it stands, if at all."""
+        if self.status == "resolved" or self.is_cut:
             return WayOut.REFUSED
         return way_out_of(self.reason, self.contents.split(","))
 
@@ -58,18 +90,26 @@ class Matching:
         return sum(group.exceptions for group in self.groups)
 
     @property
-    def retriable(self) -> int:
-        """How many of them can be tried again; the others need a decision, or are resolved."""
-        return sum(group.exceptions for group in self.groups if group.way_out is not WayOut.REFUSED)
+    def to_retry(self) -> Agreed:
+        """Those of them that can be tried again; the others need a decision, or are resolved."""
+        return _all_of(group for group in self.groups if group.way_out is not WayOut.REFUSED)
 
     @property
-    def open(self) -> int:
-        """How many of them can be dismissed."""
-        return sum(group.exceptions for group in self.groups if group.status in OPEN_STATUSES)
+    def to_dismiss(self) -> Agreed:
+        """Those of them that are open."""
+        return _all_of(group for group in self.groups if group.status in OPEN_STATUSES)
 
     def names(self, way_out: WayOut) -> list[str]:
         """Return the groups with this way out."""
         return [group.name for group in self.groups if group.way_out is way_out]
+
+
+def _all_of(groups: Iterable[Group]) -> Agreed:
+    count, seal = 0, 0
+    for group in groups:
+        count += group.exceptions
+        seal ^= group.seal
+    return Agreed(count, seal)
 
 
 def matching(connection: psycopg.Connection[Any], choice: Choice) -> Matching:
@@ -82,19 +122,21 @@ def retry_matching(
     connection: psycopg.Connection[Any],
     bootstrap_servers: str,
     choice: Choice,
-    confirmed: int,
+    confirmed: Agreed,
     actor: str,
 ) -> int:
-    """Try all that can be tried again; return how many. `confirmed`: how many a person agreed to.
+    """Try all that can be tried again; return how many. `confirmed`: what a person agreed to.
 
     Payables are posted again by the ledger writer from now on; records are sent to their topics
-    again before this returns. Raises ProblemError where there are not as many as were confirmed;
-    UnreachableError and ProblemError as `send_again`: those sent until then are resolved.
+    again before this returns. Raises ProblemError where they are not those that were confirmed,
+    and nothing was done then; UnreachableError and ProblemError, which say how many were tried,
+    where Kafka does not take a record.
     """
-    detail = {"bulk": str(uuid4()), "of": confirmed}
+    detail = {"bulk": str(uuid4()), "of": confirmed.exceptions}
     with connection.transaction():
         found = matching(connection, choice)
-        posted = connection.execute(
+        done: int
+        (done, seal), *_ = connection.execute(
             _RETRY,
             {
                 **choice.values(),
@@ -102,40 +144,52 @@ def retry_matching(
                 "actor": actor,
                 "detail": Jsonb(detail),
             },
-        ).rowcount
+        ).fetchall()
         to_send = connection.execute(
             _TO_SEND,
             {**choice.values(), "groups": found.names(WayOut.SEND_AGAIN)},
         ).fetchall()
-        _require(posted + len(to_send), confirmed)
-    ids = [exception for (exception,) in to_send]
+        seal = reduce(xor, (its_seal for _, its_seal in to_send), seal)
+        _require(Agreed(done + len(to_send), seal), confirmed)
+    ids = [exception for exception, _ in to_send]
     for first in range(0, len(ids), _SENT_AT_ONCE):
         some = ids[first : first + _SENT_AT_ONCE]
-        resend(connection, bootstrap_servers, some, actor=actor, detail=detail)
-    return confirmed
+        sent = resend(connection, bootstrap_servers, some, actor=actor, detail=detail)
+        done += len(sent.positions)
+        if sent.failure is not None:
+            raise type(sent.failure)(
+                f"{done:,} of {confirmed.exceptions:,} are tried again, and no more: "
+                f"{sent.failure.format_message()}"
+            )
+    return done
 
 
 def dismiss_matching(
-    connection: psycopg.Connection[Any], choice: Choice, confirmed: int, actor: str, reason: str
+    connection: psycopg.Connection[Any], choice: Choice, confirmed: Agreed, actor: str, reason: str
 ) -> int:
     """Dismiss all open ones; return how many. Raises ProblemError as `retry_matching`."""
     with connection.transaction():
-        dismissed = connection.execute(
+        (dismissed, seal), *_ = connection.execute(
             _DISMISS,
             {
                 **choice.values(),
                 "actor": actor,
                 "reason": reason,
-                "detail": Jsonb({"bulk": str(uuid4()), "of": confirmed}),
+                "detail": Jsonb({"bulk": str(uuid4()), "of": confirmed.exceptions}),
             },
-        ).rowcount
-        _require(dismissed, confirmed)
-    return dismissed
+        ).fetchall()
+        _require(Agreed(dismissed, seal), confirmed)
+    return confirmed.exceptions
 
 
-def _require(found: int, confirmed: int) -> None:
-    if found != confirmed:
+def _require(found: Agreed, confirmed: Agreed) -> None:
+    if found.exceptions != confirmed.exceptions:
         raise ProblemError(
-            f"{confirmed:,} were confirmed, and {found:,} match by now: nothing was done. Look at "
-            "them again, and confirm anew."
+            f"{confirmed.exceptions:,} were confirmed, and {found.exceptions:,} match by now: "
+            "nothing was done. Look at them again, and confirm anew."
+        )
+    if found.seal != confirmed.seal:
+        raise ProblemError(
+            f"{confirmed.exceptions:,} were confirmed, and as many match, but not the same ones: "
+            "nothing was done. Look at them again, and confirm anew."
         )

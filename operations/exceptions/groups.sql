@@ -4,7 +4,9 @@ SELECT
     reason,
     status,
     contents,
-    count(*) AS exceptions
+    count(*) AS exceptions,
+    -- Tells these exceptions from as many others.
+    bit_xor(uuid_hash_extended(id, 0)) AS seal
 FROM chosen
 GROUP BY reason, status, contents
 ORDER BY reason, status, contents

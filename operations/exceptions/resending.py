@@ -57,6 +57,14 @@ def stored_record(record: Mapping[str, Any]) -> StoredRecord:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """The new positions of what was sent, and why the first of the others was not, if any."""
+
+    positions: Mapping[UUID, str]
+    failure: ProblemError | UnreachableError | None
+
+
 def resend(
     connection: psycopg.Connection[Any],
     bootstrap_servers: str,
@@ -65,13 +73,13 @@ def resend(
     actor: str | None,
     edited_value: bytes | None = None,
     detail: Mapping[str, Any] | None = None,
-) -> dict[UUID, str]:
-    """Send the records of exceptions to their topics again, and resolve these.
+) -> Resent:
+    """Send the records of exceptions to their topics again, and resolve those that were taken.
 
-    Returns the new position of each; one that was resolved meanwhile is left so, and out. Each has
-    a row of operator_actions, with `detail`. Sent first: were the resolution lost, a record would
-    be sent twice, which changes nothing; the other way round it could be lost. Raises
-    UnreachableError and ProblemError as `send_again`; then none of them is resolved.
+    One that was resolved meanwhile is left so, and out. Each that was sent has a row of
+    operator_actions, with `detail`. Sent first: were the resolution lost, a record would be sent
+    twice, which changes nothing; the other way round it could be lost. Raises ProblemError where
+    one of them is not whole; then none is sent.
     """
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_LOCK, [list(exceptions)]).fetchall()
@@ -80,6 +88,8 @@ def resend(
             records = [_edited(record, edited_value) for record in records]
         positions = send_again(bootstrap_servers, records) if records else []
         for row, position in zip(rows, positions, strict=True):
+            if not isinstance(position, str):
+                continue
             cursor.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
             sent = {"sent_again_as": position, "edited": edited_value is not None}
             record_actions_on_exceptions(
@@ -89,7 +99,11 @@ def resend(
                 actor=actor,
                 detail={**sent, **(detail or {})},
             )
-    return {row["id"]: position for row, position in zip(rows, positions, strict=True)}
+    ids = [row["id"] for row in rows]
+    return Resent(
+        {id_: at for id_, at in zip(ids, positions, strict=True) if isinstance(at, str)},
+        next((at for at in positions if not isinstance(at, str)), None),
+    )
 
 
 def _edited(record: StoredRecord, value: bytes) -> StoredRecord:
@@ -105,12 +119,14 @@ def _bytes(fields: Mapping[str, Any], name: str) -> bytes | None:
     return None if text is None else text.encode()
 
 
-def send_again(bootstrap_servers: str, records: Sequence[StoredRecord]) -> list[str]:
+def send_again(
+    bootstrap_servers: str, records: Sequence[StoredRecord]
+) -> list[str | ProblemError | UnreachableError]:
     """Send records to their topics under their own keys; return the new position of each.
 
-    The header `retried-from` names where a record lay before. Raises UnreachableError where Kafka
-    does not take one in time, ProblemError where it refuses it; others may have been sent then,
-    which changes nothing: what arrives twice is billed once.
+    In place of a position stands why it has none: UnreachableError where Kafka did not take the
+    record in time, ProblemError where it refuses it. The header `retried-from` names where a record
+    lay before. Raises ProblemError where one is not whole; then none is sent.
     """
     for record in records:
         if record.cut is not None:
@@ -151,16 +167,16 @@ def _position(
     bootstrap_servers: str,
     record: StoredRecord,
     delivered: tuple[KafkaError | None, Message] | None,
-) -> str:
-    """Return where a record lies now; raises as `send_again` where it does not."""
+) -> str | ProblemError | UnreachableError:
+    """Return where a record lies now, or why it does not."""
     if delivered is None:
-        raise _unreachable(bootstrap_servers, record, "no answer")
+        return _unreachable(bootstrap_servers, record, "no answer")
     error, message = delivered
     if error is None:
         return f"{message.topic()}[{message.partition()}]@{message.offset()}"
     if error.code() in {KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001
-        raise _unreachable(bootstrap_servers, record, error.str())
-    raise ProblemError(
+        return _unreachable(bootstrap_servers, record, error.str())
+    return ProblemError(
         f"Kafka refuses the record of {record.position} for {record.topic}: {error.str()}. It "
         "stays an exception."
     )

@@ -108,10 +108,15 @@ def retry_record(
     edited_value: bytes | None = None,
     actor: str | None = None,
 ) -> Attempt:
-    """Send the record of an exception to its topic again; raises as `resend`."""
+    """Send the record of an exception to its topic again.
+
+    Raises UnreachableError and ProblemError where it was not sent.
+    """
     sent = resend(
         connection, bootstrap_servers, [row["id"]], actor=actor, edited_value=edited_value
     )
-    position = sent.get(row["id"])
+    if sent.failure is not None:
+        raise sent.failure
+    position = sent.positions.get(row["id"])
     became = "resolved: meanwhile" if position is None else f"sent again as {position}"
     return Attempt(row["id"], row["reason"], row["subject"], became)

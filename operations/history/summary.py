@@ -107,7 +107,15 @@ _WHOLE = Stretch()
 def read_history(
     connection: psycopg.Connection, subject: Subject, stretch: Stretch = _WHOLE
 ) -> History:
-    """Read both. Raises psycopg.Error."""
+    """Read both, of one moment. Raises psycopg.Error."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        # Before the snapshot: a day that is dropped in between would be seen on neither side.
+        connection.execute("LOCK TABLE domain_events IN ACCESS SHARE MODE")
+        return _read(connection, subject, stretch)
+
+
+def _read(connection: psycopg.Connection, subject: Subject, stretch: Stretch) -> History:
     values = {**asdict(subject), **asdict(stretch), "unbilled_max": _UNBILLED_SHOWN}
     with connection.cursor(row_factory=dict_row) as cursor:
         (row,) = cursor.execute(_SUMMARY, values).fetchall()

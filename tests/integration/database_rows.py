@@ -83,6 +83,12 @@ def deliver(connection: psycopg.Connection, event: InsertedEvent) -> None:
     )
 
 
+def exception_statuses(connection: psycopg.Connection) -> dict[str, int]:
+    """How many exceptions there are of each status."""
+    rows = connection.execute("SELECT status, count(*) FROM billing_exceptions GROUP BY status")
+    return dict(rows.fetchall())
+
+
 def insert_entry(connection: psycopg.Connection, **changes: Any) -> uuid.UUID:
     """Insert a ledger entry for session-1 of 100.00 USD, with changed columns; return its id."""
     columns: dict[str, Any] = {

@@ -57,10 +57,16 @@ class Topics:
     def produce_in_a_transaction(self, topic: str, *values: bytes) -> None:
         producer = Producer({**self.settings, "transactional.id": self.unique("producer")})
         producer.init_transactions(20)
+        end = self.end(topic) + len(values) + 1
         producer.begin_transaction()
         for value in values:
             producer.produce(topic, value, b"key", partition=0)
         producer.commit_transaction(20)
+        # The marker follows the commit: what is produced next might lie before it.
+        deadline = time.monotonic() + 20
+        while self.end(topic) < end:
+            assert time.monotonic() < deadline, "no marker was written"
+            time.sleep(0.01)
 
     def truncate(self, topic: str, before: int, partition: int = 0) -> None:
         """Delete all records before an offset, as Kafka's DeleteRecords does."""
@@ -84,6 +90,15 @@ class Topics:
             return offset
         finally:
             consumer.close()
+
+    def end(self, topic: str, partition: int = 0) -> int:
+        """Return the offset after the last one, markers included."""
+        consumer = Consumer({**self.settings, "group.id": "watcher"})
+        try:
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+        finally:
+            consumer.close()
+        return int(end)
 
     def read(self, topic: str, count: int, partitions: Sequence[int] = (0,)) -> list[Message]:
         """Return the first records of some partitions."""

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from operations.console.forms import text
+from operations.console.forms import identity, text
 from operations.console.queries import read_query, rows
 from operations.console.rendering import render
 
@@ -18,6 +18,8 @@ def page(request: Request) -> Response:
     """Show acts, newest first; of a person, of a kind, or on a subject."""
     fields = request.query_params
     chosen = {name: text(fields, name) for name in ("actor", "action", "subject", "before")}
+    if chosen["before"] is not None:
+        identity(chosen["before"])
     with request.app.state.services.reading() as connection:
         found = rows(connection, _ACTIONS, {**chosen, "rows_max": _PAGE_ROWS + 1})
     shown = found[:_PAGE_ROWS]

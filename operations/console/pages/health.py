@@ -23,7 +23,7 @@ def health(request: Request) -> Response:
     return JSONResponse({"ready": True, "database_reachable": True})
 
 
-def live(_: Request) -> Response:
+async def live(_: Request) -> Response:
     """Answer: that is all that is asked."""
     return JSONResponse({"live": True})
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from threading import Lock
+from threading import Lock, Semaphore
 
 import structlog
 from starlette.datastructures import FormData
@@ -18,6 +18,9 @@ from operations.console.users import authenticated, read_users
 _FREE_TRIES = 5
 _REST_SECONDS = 30.0
 _NAMES_MAX = 1_000
+_FORM_BYTES_MAX = 10_000
+# Each look at a password takes 64 MiB on purpose: strangers must not ask for many at once.
+_looking = Semaphore(2)
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +67,8 @@ def log_in(request: Request, form: FormData) -> Response:
         return RedirectResponse(target, 303)
     tries: Tries = request.app.state.tries
     resting = tries.must_rest(name)
-    user = None if resting else authenticated(read_users(path), name, password)
+    with _looking:
+        user = None if resting else authenticated(read_users(path), name, password)
     if not resting:
         tries.note(name, succeeded=user is not None)
     if user is None:
@@ -95,6 +99,6 @@ def _target(wanted: str | None) -> str:
 
 ROUTES = (
     Route("/login", page),
-    Route("/login", posted(log_in), methods=["POST"]),
+    Route("/login", posted(log_in, _FORM_BYTES_MAX), methods=["POST"]),
     Route("/logout", posted(log_out), methods=["POST"]),
 )

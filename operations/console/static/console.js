@@ -28,6 +28,28 @@ document.addEventListener("htmx:before:request", (event) => {
   if (region && (isPaused() || isBusy(region))) event.preventDefault();
 });
 
+// A refresh that fails leaves what was there, and says that it is old.
+function tellStale(event, why) {
+  if (!event.target.closest?.("[data-live]")) return;
+  const stale = document.getElementById("stale");
+  if (!stale.hidden) return;
+  stale.textContent = `Not refreshed since ${new Date().toLocaleTimeString()}: ${why}. It is tried again.`;
+  stale.hidden = false;
+}
+
+document.addEventListener("htmx:response:error", (event) => {
+  const { status } = event.detail.ctx.response;
+  // The session has ended: the page itself leads to the login, and back.
+  if (status === 401) location.reload();
+  else tellStale(event, `the console answered ${status}`);
+});
+
+document.addEventListener("htmx:error", (event) => tellStale(event, "the console does not answer"));
+
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.target.closest?.("[data-live]")) document.getElementById("stale").hidden = true;
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;

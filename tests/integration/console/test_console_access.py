@@ -149,7 +149,7 @@ def test_a_viewer_cannot_act_on_all_that_match(
 ) -> None:
     insert_exception(owner)
     assert log_in(guarded, "vic") == 303
-    form = {"act": "retry", "status": "failed", "confirmed": "1"}
+    form = {"act": "retry", "status": "failed", "confirmed": "1-0"}
     assert guarded.post("/exceptions/act", data=form).status_code == 403
     assert _status(owner) == "failed"
 
@@ -217,3 +217,14 @@ def test_behind_tls_the_session_travels_by_tls_alone(
 def _status(owner: psycopg.Connection) -> str:
     [(status,)] = owner.execute("SELECT status FROM billing_exceptions").fetchall()
     return str(status)
+
+
+def test_a_stranger_cannot_have_a_long_form_read(guarded: TestClient) -> None:
+    answer = guarded.post("/login", data={"name": "x" * 20_000, "password": "y"})
+    assert answer.status_code == 413
+    assert "The form is too long" in answer.text
+
+
+def test_a_part_of_a_page_is_not_answered_with_the_login(guarded: TestClient) -> None:
+    assert guarded.get("/exceptions", headers={"HX-Request": "true"}).status_code == 401
+    assert guarded.get("/exceptions").status_code == 303

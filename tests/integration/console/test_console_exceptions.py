@@ -1,8 +1,7 @@
-"""Exceptions at the console: found, retried, decided and dismissed, one or all that match."""
+"""Exceptions at the console: found, retried, decided and dismissed."""
 
 import re
 import uuid
-from typing import Any
 
 import psycopg
 import pytest
@@ -11,6 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.integration.console.conftest import MakeConsole
 from tests.integration.database_rows import complete, insert_exception
+from tests.integration.database_rows import exception_statuses as statuses
 
 PAYABLE = Jsonb({"payable": {}})
 RECORD = {
@@ -21,11 +21,6 @@ RECORD = {
     "value": '{"a": 1}',
     "headers": [],
 }
-
-
-def statuses(owner: psycopg.Connection) -> dict[str, int]:
-    rows = owner.execute("SELECT status, count(*) FROM billing_exceptions GROUP BY status")
-    return dict(rows.fetchall())
 
 
 def test_open_ones_are_shown_oldest_first_and_those_of_yesterday_are_marked(
@@ -68,67 +63,11 @@ def test_a_long_list_comes_in_pages_that_join(
     assert seen == [str(each) for (each,) in ids]
 
 
-def test_a_thousand_that_match_are_retried_at_once_each_with_its_row_of_audit(
-    console: TestClient, owner: psycopg.Connection
-) -> None:
-    owner.execute(
-        "INSERT INTO billing_exceptions (id, reason, status, subject, record) "
-        "SELECT gen_random_uuid(), 'price_missing', 'failed', 's-' || number, %s "
-        "FROM generate_series(1, 1000) AS number",
-        [PAYABLE],
-    )
-    conflict = insert_exception(owner, reason="session_conflict")
-    page = console.get("/exceptions/confirm?act=retry&status=failed").text
-    assert "Retry 1,000 exceptions?" in page
-    assert "it needs a decision" in page
-    form = {"act": "retry", "status": "failed", "confirmed": "1000"}
-    answer = console.post("/exceptions/act", data=form)
-    assert answer.status_code == 303
-    assert "1,000 exceptions are tried again" in console.get(answer.headers["Location"]).text
-    assert statuses(owner) == {"retrying": 1000, "failed": 1}
-    acts = owner.execute(
-        "SELECT count(*), count(DISTINCT detail ->> 'bulk'), count(DISTINCT subject) "
-        "FROM operator_actions WHERE action = 'exceptions.retry'"
-    ).fetchall()
-    assert acts == [(1000, 1, 1000)]
-    assert not owner.execute(
-        "SELECT FROM operator_actions WHERE detail ->> 'exception_id' = %s", [str(conflict)]
-    ).fetchall()
-
-
-@pytest.mark.parametrize("act", ["retry", "dismiss"])
-def test_what_came_in_between_is_not_done_unseen(
-    console: TestClient, owner: psycopg.Connection, act: str
-) -> None:
-    for _ in range(3):
-        insert_exception(owner, record=PAYABLE)
-    form = {"act": act, "status": "failed", "confirmed": "2", "why": "a gift"}
-    answer = console.post("/exceptions/act", data=form)
-    assert answer.status_code == 409
-    assert "2 were confirmed, and 3 match by now: nothing was done" in answer.text
-    assert statuses(owner) == {"failed": 3}
-    assert owner.execute("SELECT FROM operator_actions").fetchall() == []
-
-
-def test_those_that_were_ticked_and_no_others_are_dismissed(
-    console: TestClient, owner: psycopg.Connection
-) -> None:
-    ticked = [insert_exception(owner), insert_exception(owner)]
-    insert_exception(owner)
-    address = "/exceptions/confirm?act=dismiss&" + "&".join(f"id={each}" for each in ticked)
-    page = console.get(address).text
-    assert "Dismiss 2 exceptions?" in page
-    form: dict[str, Any] = {"act": "dismiss", "confirmed": "2", "why": "paid by hand"}
-    form["id"] = [str(each) for each in ticked]
-    assert console.post("/exceptions/act", data=form).status_code == 303
-    assert statuses(owner) == {"dismissed": 2, "failed": 1}
-
-
 def test_nothing_is_dismissed_without_a_reason(
     console: TestClient, owner: psycopg.Connection
 ) -> None:
     exception = insert_exception(owner)
-    form = {"act": "dismiss", "status": "failed", "confirmed": "1", "why": "  "}
+    form = {"act": "dismiss", "status": "failed", "confirmed": "1-0", "why": "  "}
     assert console.post("/exceptions/act", data=form).status_code == 400
     alone = console.post(f"/exceptions/{exception}/dismiss", data={"why": " "})
     assert alone.status_code == 400
@@ -189,6 +128,25 @@ def test_where_payloads_are_hidden_none_can_be_edited(
     assert 'name="value"' not in console.get(f"/exceptions/{exception}").text
     answer = console.post(f"/exceptions/{exception}/retry", data={"value": "{}"})
     assert answer.status_code == 403
+
+
+def test_where_payloads_are_hidden_errors_that_may_quote_them_are_too(
+    make_console: MakeConsole, owner: psycopg.Connection
+) -> None:
+    exception = insert_exception(owner, last_error="mentor Anna Rossi has no price")
+    for page in ("/exceptions", f"/exceptions/{exception}"):
+        assert "Anna Rossi" in make_console().get(page).text
+        assert "Anna Rossi" not in make_console(hide_payloads=True).get(page).text
+
+
+def test_a_value_that_is_nested_without_end_is_shown_as_it_is_and_refused_when_edited(
+    console: TestClient, owner: psycopg.Connection
+) -> None:
+    deep = {**RECORD, "value": "[" * 5_000}
+    exception = insert_exception(owner, reason="undecodable", record=Jsonb(deep))
+    assert console.get(f"/exceptions/{exception}").status_code == 200
+    answer = console.post(f"/exceptions/{exception}/retry", data={"value": "[" * 5_000})
+    assert answer.status_code == 400
 
 
 def test_kafka_that_does_not_answer_is_told_and_the_exception_stays(

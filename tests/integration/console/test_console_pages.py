@@ -160,6 +160,20 @@ def test_a_page_is_answered_after_the_database_ended_every_connection(
     assert console.get("/history?session=s").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/actions?before=x",
+        "/ledger?until=9999-12-31",
+        "/reconciliation?until=0001-01-05",
+    ],
+)
+def test_what_is_no_id_or_no_day_that_can_be_is_refused_in_words(
+    console: TestClient, address: str
+) -> None:
+    assert console.get(address).status_code == 400
+
+
 def test_nothing_can_be_written_while_a_page_is_read(console: TestClient) -> None:
     services = console.app.state.services  # type: ignore[attr-defined]
     with services.reading() as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):

@@ -34,6 +34,15 @@ def test_any_other_address_needs_tls() -> None:
         settings(host="::", users_file=USERS, origin="http://console.example.org")
 
 
+def test_an_origin_elsewhere_is_a_proxy_that_others_reach() -> None:
+    with pytest.raises(ValidationError, match="no users are configured"):
+        settings(origin="https://console.example.org")
+    with pytest.raises(ValidationError, match="passwords would cross the network in the clear"):
+        settings(origin="http://console.example.org", users_file=USERS)
+    assert settings(origin="https://console.example.org", users_file=USERS).behind_tls
+    assert settings(origin="http://localhost:8080").users_file is None
+
+
 def test_tls_of_its_own_or_of_a_proxy_will_do() -> None:
     own = {"tls_certificate_file": Path("a.pem"), "tls_key_file": Path("a.key")}
     assert settings(host="::", users_file=USERS, **own).behind_tls
@@ -52,9 +61,8 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
 
 
 def test_an_origin_is_compared_as_browsers_write_it() -> None:
-    assert settings(origin="https://Console.Example.org/").origins == {
-        "https://console.example.org"
-    }
+    found = settings(origin="https://Console.Example.org/", users_file=USERS)
+    assert found.origins == {"https://console.example.org"}
 
 
 def test_on_loopback_its_own_names_are_its_own() -> None:

@@ -1,4 +1,4 @@
-"""Retrying and dismissing many: first a page that names the count, then as many as that."""
+"""Retrying and dismissing many: first a page that names the count, then those and no others."""
 
 import click
 from starlette.datastructures import FormData
@@ -10,7 +10,7 @@ from operations.console.access import require_operator
 from operations.console.forms import needed, posted, text
 from operations.console.pages.exceptions.choosing import choice_of, in_words, parameters
 from operations.console.rendering import address, done, render
-from operations.exceptions.bulk import dismiss_matching, matching, retry_matching
+from operations.exceptions.bulk import agreed, dismiss_matching, matching, retry_matching
 
 RETRY, DISMISS = "retry", "dismiss"
 
@@ -30,26 +30,26 @@ def confirm(request: Request) -> Response:
         chosen=parameters(choice),
         in_words=in_words(choice),
         found=found,
-        count=found.retriable if act == RETRY else found.open,
+        agreed=found.to_retry if act == RETRY else found.to_dismiss,
     )
 
 
 def carry_out(request: Request, form: FormData) -> Response:
-    """Do it to all that match, if they are as many as were confirmed."""
+    """Do it to all that match, if they are those that were confirmed."""
     actor = require_operator(request).actor
     act = _act(text(form, "act"))
     choice = choice_of(form)
-    confirmed = _count(needed(form, "confirmed", "How many were confirmed"))
+    confirmed = agreed(needed(form, "confirmed", "What was confirmed"))
     services = request.app.state.services
     with services.acting() as connection:
         if act == RETRY:
             servers = services.addresses.need("kafka_bootstrap_servers")
-            retry_matching(connection, servers, choice, confirmed, actor)
-            notice = f"{_exceptions(confirmed)} tried again from now on."
+            done_to = retry_matching(connection, servers, choice, confirmed, actor)
+            notice = f"{_exceptions(done_to)} tried again from now on."
         else:
             reason = needed(form, "why", "The reason")
-            dismiss_matching(connection, choice, confirmed, actor, reason)
-            notice = f"{_exceptions(confirmed)} dismissed."
+            done_to = dismiss_matching(connection, choice, confirmed, actor, reason)
+            notice = f"{_exceptions(done_to)} dismissed."
     target = {name: value for name, value in parameters(choice).items() if name != "id"}
     return done(request, address("/exceptions", target), notice)
 
@@ -62,12 +62,6 @@ def _act(named: str | None) -> str:
     if named not in {RETRY, DISMISS}:
         raise click.UsageError(f"{named!r} cannot be done to exceptions here: nothing was done.")
     return named
-
-
-def _count(number: str) -> int:
-    if not number.isascii() or not number.isdigit() or int(number) == 0:
-        raise click.UsageError(f"{number!r} is no count of exceptions: nothing was done.")
-    return int(number)
 
 
 ROUTES = (

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from operations.console.access import ForbiddenError, require_operator
 from operations.console.forms import identity, needed, posted
 from operations.console.queries import read_query, rows
-from operations.console.rendering import done, render
+from operations.console.rendering import HIDDEN, done, render
 from operations.exceptions.billing_singly import bill_singly
 from operations.exceptions.dismissing import dismiss_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
@@ -70,7 +70,7 @@ def _value(exception: Mapping[str, Any]) -> str:
     value = (stored_record(exception["record"]).value or b"").decode(errors="replace")
     try:
         return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -91,11 +91,12 @@ def retry(request: Request, form: FormData) -> Response:
             attempt = retry_record(connection, servers, exception, value, actor)
         else:
             (attempt,) = retry_and_wait(connection, [exception_id], _WAIT_SECONDS, actor)
-    return done(request, f"/exceptions/{exception_id}", _told(attempt))
+    hidden = request.app.state.settings.hide_payloads
+    return done(request, f"/exceptions/{exception_id}", _told(attempt, hidden=hidden))
 
 
-def _told(attempt: Attempt) -> str:
-    error = f": {attempt.error}" if attempt.error else ""
+def _told(attempt: Attempt, *, hidden: bool) -> str:
+    error = f": {HIDDEN if hidden else attempt.error}" if attempt.error else ""
     return f"Tried again: {attempt.became}{error}."
 
 
@@ -110,7 +111,7 @@ def _edited(request: Request, exception: Mapping[str, Any], value: str) -> bytes
         )
     try:
         json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"The value must be JSON: {error}. Nothing was done.") from error
     return value.encode()
 
