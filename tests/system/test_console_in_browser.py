@@ -172,6 +172,38 @@ def test_a_refresh_can_be_paused_and_goes_on(browser: Browser) -> None:
     wait_until(lambda: browser.find(".when").text != paused, "it never went on")
 
 
+def test_a_refresh_that_fails_leaves_the_page_and_says_so(
+    browser: Browser, stack: RunningStack
+) -> None:
+    port = stack.layout.port_base + 61
+    with second_console(stack, port, {}) as url:
+        watching = Browser(browser.driver, url)
+        watching.open("/connectors")
+        shown = watching.find("h2").text
+    watching.wait_for("Not refreshed since")
+    assert watching.find("h2").text == shown
+    with second_console(stack, port, {}):
+        stale = watching.find("#stale")
+        wait_until(lambda: not stale.is_displayed(), "it never went on")
+
+
+def test_a_page_whose_session_has_ended_leads_to_the_login(
+    browser: Browser, stack: RunningStack, tmp_path: Path
+) -> None:
+    users = tmp_path / "users.json"
+    write_users(users, {"vic": made_user("vic", Role.VIEWER, PASSWORD)})
+    settings = {"OUTBOX_CONSOLE_USERS_FILE": str(users)}
+    with second_console(stack, stack.layout.port_base + 60, settings) as url:
+        guarded = Browser(browser.driver, url)
+        guarded.open("/connectors")
+        guarded.fill("name", "vic")
+        guarded.fill("password", PASSWORD)
+        guarded.press("Log in")
+        guarded.wait_for("reads PostgreSQL's write-ahead log")
+        write_users(users, {"vic": made_user("vic", Role.VIEWER, "another long password")})
+        wait_until(lambda: bool(guarded.all("[name=password]")), "it stayed without a word")
+
+
 def test_htmx_is_the_one_that_npm_has(node_modules: Path) -> None:
     served = Path(__file__).parents[2] / "operations" / "console" / "static" / "htmx.min.js"
     published = node_modules / "htmx.org" / "dist" / "htmx.min.js"
