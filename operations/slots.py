@@ -11,7 +11,8 @@ _READ = """
         active,
         wal_status,
         pg_wal_lsn_diff(log.end_lsn, confirmed_flush_lsn)::bigint AS lag_bytes,
-        pg_wal_lsn_diff(log.end_lsn, restart_lsn)::bigint AS retained_bytes
+        pg_wal_lsn_diff(log.end_lsn, restart_lsn)::bigint AS retained_bytes,
+        safe_wal_size AS safe_bytes
     FROM pg_replication_slots
     CROSS JOIN (
         SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
@@ -27,7 +28,8 @@ class Slot:
     """A logical slot. `wal_status` is PostgreSQL's word for the log that is kept.
 
     `lag_bytes`: from what its reader confirmed to the end of the log; `retained_bytes`: kept for
-    it. Both are None where it was invalidated: then it keeps nothing any more.
+    it. Both are None where it was invalidated: then it keeps nothing any more. `safe_bytes`: how
+    much may be written until it is in danger of that; None where there is no limit, or it is lost.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Slot:
     wal_status: str | None
     lag_bytes: int | None
     retained_bytes: int | None
+    safe_bytes: int | None
 
 
 def read_slots(connection: psycopg.Connection) -> dict[str, Slot]:

@@ -46,6 +46,7 @@ def connect(
         pool_pre_ping=True,
         pool_timeout=pool_timeout_seconds,
         connect_args=arguments,
+        hide_parameters=True,  # they are payloads and keys, and errors are logged
     )
     if statement_timeout_seconds is not None:
         _limit_statements(engine, f"{statement_timeout_seconds}s")

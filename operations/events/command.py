@@ -89,7 +89,8 @@ def tail(  # noqa: PLR0913 - one parameter an option
 
     An event is shown whenever its transaction commits, however long that was open; only what was
     created before --since is left out. An evaluation belongs to a contract or mentor once the
-    completion of its session is there. PostgreSQL may restart meanwhile. Ctrl-C ends it with 0.
+    completion of its session is there; one that came earlier is not shown later: `outbox history`
+    has it. PostgreSQL may restart meanwhile. Ctrl-C ends it with 0.
     """
     if contract is not None and mentor is not None:
         raise click.UsageError("Say one of --contract and --mentor.")

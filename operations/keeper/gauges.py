@@ -66,6 +66,16 @@ def books_gauges(books: Books, watch: Watch) -> list[Metric]:
             },
         ),
         gauge(
+            "outbox_slot_safe_wal_bytes",
+            "How much log may be written until a slot may be lost; no sample without a limit.",
+            ("slot",),
+            {
+                (name,): float(slot.safe_bytes)
+                for name, slot in slots.items()
+                if slot.safe_bytes is not None
+            },
+        ),
+        gauge(
             "outbox_default_partition_rows",
             "Rows of days that have no partition of their own; of more than 10,000 only so many.",
             ("table",),

@@ -32,8 +32,8 @@ class Pages:
     """What a process says of itself.
 
     `/health`: what `read_health` returns, as JSON; 200 where its `ready` is true, 503 otherwise,
-    also where it fails. `/live`: 503 where its `live` is there and false: then only a new start
-    helps. `/metrics`: Prometheus' text; its `outbox_ready` is that of /health.
+    also where it fails or is not live. `/live`: 503 where its `live` is there and false: then only
+    a new start helps. `/metrics`: Prometheus' text; its `outbox_ready` is that of /health.
     """
 
     def __init__(
@@ -67,9 +67,11 @@ class Pages:
 
     def _health(self) -> Mapping[str, object]:
         try:
-            return self._read_health()
+            health = self._read_health()
         except Exception as error:  # noqa: BLE001 - it looks into what runs in other threads
             return {"ready": False, "error": repr(error)}
+        # What only a new start helps does no work, whatever it said of itself before.
+        return {**health, "ready": bool(health["ready"]) and bool(health.get("live", True))}
 
 
 def serve_pages(port: int, pages: Pages) -> None:

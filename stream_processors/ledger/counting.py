@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter as Tally
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import Counter, Histogram
@@ -17,6 +16,7 @@ from prometheus_client import Counter, Histogram
 from stream_processors.billing.payables import SubjectKind
 from stream_processors.engine.origin import CREATED_AT
 from stream_processors.ledger.exceptions import REASONS, TRANSIENT_REASONS
+from stream_processors.ledger.identity import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -111,16 +111,6 @@ def count_receipts(delays_seconds: Iterable[float]) -> None:
     for count, delay_seconds in enumerate(delays_seconds, 1):  # noqa: B007 - how many is wanted
         published.observe(max(0.0, delay_seconds))
     RECEIPTS.inc(count)
-
-
-def instant(text: bytes | None) -> datetime | None:
-    """Return the instant that a header createdAt names; None where it names none."""
-    try:
-        time = datetime.fromisoformat((text or b"").decode())
-        # PostgreSQL knows no offset beyond 15:59, so it is told the instant alone.
-        return None if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _inserted_at(event_id: str | None) -> float | None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 from stream_processors.engine.event_log import followed, log_followed
-from stream_processors.ledger.counting import count_exceptions, count_receipts, instant
+from stream_processors.ledger.counting import count_exceptions, count_receipts
 from stream_processors.ledger.exceptions import BillingException, record_exceptions
+from stream_processors.ledger.identity import Receipt, read_receipt
 from stream_processors.ledger.outcome_log import log_exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     import psycopg
 
@@ -35,15 +33,6 @@ _RECEIVE = """
     ON CONFLICT DO NOTHING
     RETURNING extract(epoch FROM published_at - event_created_at)::float8
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """An event's identity, as its headers give it, and where it lies in Kafka."""
-
-    event_id: uuid.UUID
-    created_at: datetime
-    record: InboundRecord
 
 
 def receive(database: Database, records: Sequence[InboundRecord]) -> None:
@@ -74,16 +63,6 @@ def _stranger(record: InboundRecord) -> BillingException:
         f"{record.position} has no header id (a uuid) and createdAt: it does not come from "
         "domain_events; insert the event there",
     )
-
-
-def read_receipt(record: InboundRecord) -> Receipt | None:
-    """Return what a record's headers say of its event; None where they do not name one."""
-    created_at = instant(record.headers.get("createdAt"))
-    try:
-        event_id = uuid.UUID((record.headers.get("id") or b"").decode())
-    except ValueError:
-        return None
-    return None if created_at is None else Receipt(event_id, created_at, record)
 
 
 def _write(

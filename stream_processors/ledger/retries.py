@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from stream_processors.ledger.counting import (
-    FAILED,
     count_entries,
     count_exceptions,
     count_failed,
@@ -67,10 +66,13 @@ _SETTLE = """
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What a try came to: the exception's event, its status since, what was posted and recorded."""
+    """What a try came to: the exception's event, what was posted and recorded.
+
+    `first_failed`: from now on it needs a person, and did not before.
+    """
 
     event_id: str | None
-    status: str
+    first_failed: bool
     posting: Posting
 
 
@@ -104,7 +106,7 @@ def count_retries(retries: Iterable[Retry]) -> None:
     for retry in retries:
         count_entries(retry.posting.entries, {})
         count_exceptions(retry.posting.recorded)
-        if retry.status == FAILED:
+        if retry.first_failed:
             count_failed(retry.event_id)
 
 
@@ -142,7 +144,9 @@ def _retry(
         status=settled["status"],
         resolution=settled["resolution"],
     )
-    return Retry(ids["event_id"], str(settled["status"]), posting)
+    # One that a person tried again had failed before.
+    first = ids["reason"] in TRANSIENT_REASONS and attempts <= len(RETRY_SECONDS)
+    return Retry(ids["event_id"], first and settled["status"] == "failed", posting)
 
 
 def _is_another(exception: BillingException, retried_id: UUID) -> bool:

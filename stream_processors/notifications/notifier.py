@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from schemas.codec import decode_event
 from schemas.errors import SchemaError
-from stream_processors.ledger.receipts import read_receipt
+from stream_processors.ledger.identity import read_receipt
 from stream_processors.notifications.notification import Notification
 from stream_processors.notifications.webhook import NotPostedError
 
@@ -89,7 +89,11 @@ class Notifier:
         try:
             notification = self._read(record)
         except SchemaError as error:
-            self._tell("undecodable", record, error=str(error))
+            # Without its text, which quotes the payload.
+            self._tell("undecodable", record, error=type(error).__name__)
+            return
+        except Exception as error:  # noqa: BLE001 - a fault of one agent must not hold up the others
+            self._fail(f"its text could not be made ({type(error).__name__})", record)
             return
         event_id = notification.event_id
         if datetime.fromtimestamp(self._clock(), UTC) - notification.created_at > self._age_max:
@@ -119,14 +123,17 @@ class Notifier:
             await self._webhook.post(notification)
         except NotPostedError as error:
             del self._posted[event_id]
-            self._failures += 1
-            self._failure = str(error)
-            self._tell("failed", record, event_id=event_id, error=str(error))
+            self._fail(str(error), record, event_id=event_id)
         else:
             self._failures = 0
             self._tell("posted", record, event_id=event_id)
             while len(self._posted) > REMEMBERED_EVENTS:
                 del self._posted[next(iter(self._posted))]
+
+    def _fail(self, why: str, record: InboundRecord, **fields: str) -> None:
+        self._failures += 1
+        self._failure = why
+        self._tell("failed", record, error=why, **fields)
 
     def _tell(self, status: str, record: InboundRecord, **fields: str) -> None:
         event_type = self._agent.event.event_type

@@ -139,13 +139,20 @@ def test_an_event_that_fails_at_once_is_timed_from_its_insert(writer: Writer, mo
     assert 5 <= total(PUBLISH_SUM, status="failed") - before < 50
 
 
-def test_a_bill_whose_retries_come_to_an_end_fails_once(writer: Writer, moved: Moved) -> None:
+def test_a_bill_whose_retries_come_to_an_end_fails_once(
+    writer: Writer, owner: psycopg.Connection, moved: Moved
+) -> None:
     writer.post(session_payable(source_event_id=time_ordered(ago(20))))
     for _ in range(2):
         writer.make_due()
         writer.retry()
     assert moved.by() == {(EXCEPTIONS, "price_missing"): 1}
     writer.make_due()
+    writer.retry()
+    assert writer.exception()["status"] == "failed"
+    assert moved.by() == {(EXCEPTIONS, "price_missing"): 1, (PUBLISH_COUNT, "failed"): 1}
+    # A person tries it again, in vain.
+    owner.execute("UPDATE billing_exceptions SET status = 'retrying', next_attempt_at = now()")
     writer.retry()
     assert writer.exception()["status"] == "failed"
     assert moved.by() == {(EXCEPTIONS, "price_missing"): 1, (PUBLISH_COUNT, "failed"): 1}

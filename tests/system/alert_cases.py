@@ -41,6 +41,16 @@ def _latency(bucket: str, rest: str) -> dict[str, str]:
     }
 
 
+def _kept(retained_bytes: int, of: int) -> dict[str, str]:
+    """A slot for which so much log is kept, of as much as may be."""
+    return {
+        f"outbox_slot_retained_wal_bytes{_SLOT}": f"{retained_bytes}x60",
+        f"outbox_slot_safe_wal_bytes{_SLOT}": f"{of - retained_bytes}x60",
+    }
+
+
+_ASSIGNED = 'outbox_assigned_partitions{instance="worker-1",topic="events.session"}'
+_ASSIGNED_TOO = 'outbox_assigned_partitions{instance="worker-2",topic="events.session"}'
 _UP = 'up{job="outbox",instance="worker-1"}'
 _READY = 'outbox_ready{job="outbox",instance="worker-1"}'
 _START = 'process_start_time_seconds{job="outbox",instance="worker-1"}'
@@ -83,6 +93,12 @@ CASES = (
         fires=f"{1025 * _MEBIBYTE}x60",
         quiet=f"{1024 * _MEBIBYTE}x60",
     ),
+    Case("OutboxSlotRetainsWal", _kept(513 * _MEBIBYTE, of=1024 * _MEBIBYTE), 60, 1),
+    Case("OutboxSlotRetainsWal", _kept(512 * _MEBIBYTE, of=1024 * _MEBIBYTE), 60, 0),
+    Case("OutboxSlotRetainsWal", _kept(2048 * _MEBIBYTE, of=8192 * _MEBIBYTE), 60, 1),
+    *_pair("OutboxTopicUnread", _ASSIGNED, fires="0x120", quiet="4x120", at_seconds=90),
+    # Two workers, one of which is one too many.
+    Case("OutboxTopicUnread", {_ASSIGNED: "0x120", _ASSIGNED_TOO: "8x120"}, 90, 0),
     *_pair("OutboxEventsPending", "outbox_oldest_pending_seconds", fires="11x60", quiet="10x60"),
     *_pair("OutboxBacklog", "outbox_pending_events", fires="1001x60", quiet="1000x60"),
     # A burst that is worked off.

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -146,6 +147,24 @@ def test_a_record_that_is_no_such_event_is_counted_and_the_rest_is_posted(
     notifier.carry_out([record, signup(2)])
     assert ids(receiver) == [event_id(2)]
     assert since(before) == {"undecodable": 1, "posted": 1}
+
+
+def test_an_agent_that_cannot_make_its_text_is_told_and_holds_nothing_up(
+    notifier: Notifier, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def text(_: object) -> str:
+        raise TypeError("secret-value is None")
+
+    before = counted()
+    agent = notifier._agent
+    monkeypatch.setattr(notifier, "_agent", replace(agent, text=text))
+    notifier.carry_out([signup(1)])
+    assert since(before) == {"failed": 1}
+    assert notifier.notice is not None
+    assert "its text could not be made (TypeError)" in notifier.notice
+    monkeypatch.setattr(notifier, "_agent", agent)
+    notifier.carry_out([signup(1)])
+    assert ids(receiver) == [event_id(1)]
 
 
 def test_another_event_of_its_topic_is_not_its_business(

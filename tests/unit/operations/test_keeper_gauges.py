@@ -19,9 +19,21 @@ FIGURES = Figures(
     overdue=1,
     slots={
         "outbox_events": Slot(
-            "outbox_events", active=True, wal_status="reserved", lag_bytes=3, retained_bytes=5
+            "outbox_events",
+            active=True,
+            wal_status="reserved",
+            lag_bytes=3,
+            retained_bytes=5,
+            safe_bytes=7,
         ),
-        "lost": Slot("lost", active=False, wal_status="lost", lag_bytes=None, retained_bytes=None),
+        "lost": Slot(
+            "lost",
+            active=False,
+            wal_status="lost",
+            lag_bytes=None,
+            retained_bytes=None,
+            safe_bytes=None,
+        ),
     },
     default_rows={"domain_events_default": 0},
 )
@@ -69,6 +81,7 @@ def test_figures_hold_until_the_keeper_is_blind(clock: SimpleNamespace) -> None:
         ("outbox_slot_active", "outbox_events"): 1,
         ("outbox_slot_active", "lost"): 0,
         ("outbox_slot_retained_wal_bytes", "outbox_events"): 5,
+        ("outbox_slot_safe_wal_bytes", "outbox_events"): 7,
         ("outbox_default_partition_rows", "domain_events_default"): 0,
     }
     clock.seconds += 1
