@@ -13,7 +13,12 @@ from infra.postgres.migrate import OWNER, apply_migrations, bootstrap, configure
 from tests.integration.ledger_writing import Writer, ledger_writer_on
 from tests.postgres_server import PostgresServer
 
-TEMPLATE = "outbox_test_template"
+MIGRATED, TEMPLATE = "outbox_test_migrated", "outbox_test_template"
+_DAYS_AHEAD = """
+    SELECT relname FROM pg_class
+    WHERE relispartition AND relkind = 'r' AND relname ~ '_[0-9]{8}$'
+      AND right(relname, 8) > to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')
+"""
 
 _numbers = itertools.count(1)
 
@@ -37,17 +42,37 @@ def _created(server: PostgresServer, name: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def database_template(postgres_server: PostgresServer) -> str:
-    """Name of a migrated database that nobody is connected to: clone it, never use it."""
-    bootstrap(postgres_server.admin_url, postgres_server.passwords, TEMPLATE)
-    apply_migrations(postgres_server.url(OWNER, TEMPLATE))
-    return TEMPLATE
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """Name of a database as migrations make it, that nobody is connected to."""
+    bootstrap(postgres_server.admin_url, postgres_server.passwords, MIGRATED)
+    apply_migrations(postgres_server.url(OWNER, MIGRATED))
+    return MIGRATED
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """Name of the same, with the days alone that a test can live to see: clone it, never use it.
+
+    Each day more is a dozen files to copy, a thousand times.
+    """
+    with _created(postgres_server, TEMPLATE, migrated_template) as name:
+        with psycopg.connect(postgres_server.url(OWNER, name), autocommit=True) as owner:
+            for (partition,) in owner.execute(_DAYS_AHEAD).fetchall():
+                owner.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partition)))
+        yield name
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer, database_template: str) -> Iterator[str]:
-    """Name of this test's own database."""
-    with _created(postgres_server, f"outbox_test_{next(_numbers)}", database_template) as name:
+def database(
+    request: pytest.FixtureRequest,
+    postgres_server: PostgresServer,
+    migrated_template: str,
+    database_template: str,
+) -> Iterator[str]:
+    """Name of this test's own database; marked `as_migrated` it has partitions for all days."""
+    as_migrated = request.node.get_closest_marker("as_migrated") is not None
+    template = migrated_template if as_migrated else database_template
+    with _created(postgres_server, f"outbox_test_{next(_numbers)}", template) as name:
         yield name
 
 

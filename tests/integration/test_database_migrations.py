@@ -56,7 +56,7 @@ def _dump(url: str) -> list[str]:
 
 
 def test_migrations_make_what_the_object_files_say(
-    postgres_server: PostgresServer, database_template: str, empty_database: str
+    postgres_server: PostgresServer, migrated_template: str, empty_database: str
 ) -> None:
     url = postgres_server.url(OWNER, empty_database)
     with psycopg.connect(url) as connection:
@@ -65,7 +65,7 @@ def test_migrations_make_what_the_object_files_say(
             connection.execute(path.read_bytes())
         connection.execute("SELECT create_partitions(14)")
     from_files = _dump(url)
-    from_migrations = _dump(postgres_server.url(OWNER, database_template))
+    from_migrations = _dump(postgres_server.url(OWNER, migrated_template))
     assert len(from_files) > 500
     assert list(difflib.unified_diff(from_files, from_migrations, lineterm="", n=0)) == []
 

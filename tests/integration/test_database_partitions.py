@@ -8,6 +8,8 @@ from psycopg import errors
 from tests.integration.database_rows import complete, completed_payload
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.as_migrated
+
 PARENTS = ("domain_events", "domain_event_deliveries")
 
 

@@ -24,6 +24,8 @@ from tests.integration.reconciled import spoil
 from tests.integration.test_database_partitions import _insert_at
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.as_migrated
+
 CHECKS: list[Check] = [
     database.server_version,
     database.migrations,

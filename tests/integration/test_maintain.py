@@ -35,6 +35,8 @@ from tests.integration.reconciled import (
     reconciled,
 )
 
+pytestmark = pytest.mark.as_migrated
+
 
 def test_a_day_older_than_the_retention_goes_and_its_receipts_with_it(
     owner: psycopg.Connection,

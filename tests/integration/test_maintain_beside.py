@@ -32,6 +32,8 @@ from tests.integration.old_days import (
 from tests.integration.reconciled import insert_price, post, receive, reconciled
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.as_migrated
+
 PATIENT_SECONDS = 60.0
 
 
