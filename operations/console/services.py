@@ -62,7 +62,7 @@ class Services:
 
     def _connect(self, options: str) -> psycopg.Connection:
         return psycopg.connect(
-            self.addresses.need("database_url"),
+            self.addresses.noticing_a_dead_link().need("database_url"),
             autocommit=True,
             connect_timeout=_CONNECT_SECONDS,
             options=options,
