@@ -1,6 +1,6 @@
 """What the keeper tells Prometheus: what it saw at its last look, while that is not long ago."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client.metrics_core import Metric
 
@@ -59,21 +59,13 @@ def books_gauges(books: Books, watch: Watch) -> list[Metric]:
             "outbox_slot_retained_wal_bytes",
             "Write-ahead log that the server keeps for a slot.",
             ("slot",),
-            {
-                (name,): float(slot.retained_bytes)
-                for name, slot in slots.items()
-                if slot.retained_bytes is not None
-            },
+            _sizes((name, slot.retained_bytes) for name, slot in slots.items()),
         ),
         gauge(
             "outbox_slot_safe_wal_bytes",
             "How much log may be written until a slot may be lost; no sample without a limit.",
             ("slot",),
-            {
-                (name,): float(slot.safe_bytes)
-                for name, slot in slots.items()
-                if slot.safe_bytes is not None
-            },
+            _sizes((name, slot.safe_bytes) for name, slot in slots.items()),
         ),
         gauge(
             "outbox_default_partition_rows",
@@ -105,3 +97,8 @@ def fault_gauges(running: Mapping[str, bool], faults: Mapping[str, str]) -> list
 
 def _of_one_label(values: Mapping[str, float]) -> Samples:
     return {(name,): float(value) for name, value in values.items()}
+
+
+def _sizes(sizes: Iterable[tuple[str, int | None]]) -> Samples:
+    """Return a sample for each size that is known."""
+    return {(name,): float(size) for name, size in sizes if size is not None}
