@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -109,6 +110,12 @@ class LedgerWriter:
             "database_reachable": reachable,
             "dead": dead,
             "assignment": assigned,
+            "last_commit_seconds_ago": {
+                loop.name: None
+                if loop.commit_taken_at is None
+                else round(time.time() - loop.commit_taken_at, 3)
+                for loop in self._loops
+            },
             "lag_records": lags,
         }
 

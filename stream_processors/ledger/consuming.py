@@ -52,6 +52,8 @@ class TopicLoop(threading.Thread):
 
     A group reads everything, and ends where it cannot. One that reads `from_now_on` begins with
     what comes after its first start, and goes on with what comes where its position is lost.
+
+    `commit_taken_at`: the time of the last commit that Kafka took; None before the first.
     """
 
     def __init__(  # noqa: PLR0913 - wired in one place
@@ -87,9 +89,12 @@ class TopicLoop(threading.Thread):
         self._from_now_on = from_now_on
         self._uncommitted = False
         self._committed_at = time.monotonic()
+        self.commit_taken_at: float | None = None
         self._membership = Membership(group, lambda: kafka_answers(kafka))
         settings = _settings(group, member, "latest" if from_now_on else "error")
-        self._consumer = Consumer({**kafka, **settings}, logger=KAFKA_LOG)
+        self._consumer = Consumer(
+            {**kafka, **settings, "on_commit": self._answered}, logger=KAFKA_LOG
+        )
 
     def run(self) -> None:
         """Read until the process is asked to end; the batch in hand is finished and committed."""
@@ -188,6 +193,15 @@ class TopicLoop(threading.Thread):
             self._consumer.commit(asynchronous=True)
             self._uncommitted = False
             self._committed_at = time.monotonic()
+
+    def _answered(self, error: Error | None, partitions: Sequence[TopicPartition]) -> None:
+        """Note what Kafka made of a commit: what it refused is committed again."""
+        refused = error or next((each.error for each in partitions if each.error), None)
+        if refused is None:
+            self.commit_taken_at = time.time()
+        elif refused.code() != Error._NO_OFFSET:  # noqa: SLF001
+            self._uncommitted = True
+            _log.warning("commit_refused", group=self.name, error=refused.str())
 
     def _commit(self) -> None:
         if self._uncommitted:

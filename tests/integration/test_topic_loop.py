@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 import pytest
+from confluent_kafka import KafkaError
+from structlog.testing import capture_logs
 
 from stream_processors.engine.changelog import PositionLost
 from stream_processors.engine.messages import InboundRecord
@@ -178,3 +180,17 @@ def test_a_partition_never_read_is_read_from_its_beginning_also_where_that_was_t
     reader.wait_for(1)
 
     assert reader.given == [b"3"]
+
+
+def test_a_commit_that_kafka_refuses_is_told_and_made_again(
+    start: Start, topics: Topics, topic: str, group: str
+) -> None:
+    topics.produce(topic, b"1")
+    reader = start()
+    reader.wait_for(1)
+    soon(lambda: topics.committed(group, topic) == 1)
+    assert reader.loop.commit_taken_at is not None
+    with capture_logs() as log:
+        reader.loop._answered(KafkaError(KafkaError.REQUEST_TIMED_OUT), [])
+    assert [(line["event"], line["group"]) for line in log] == [("commit_refused", group)]
+    soon(lambda: not reader.loop._uncommitted)
