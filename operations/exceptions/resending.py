@@ -81,17 +81,21 @@ def resend(
     twice, which changes nothing; the other way round it could be lost. Raises ProblemError where
     one of them is not whole; then none is sent.
     """
+    positions: dict[UUID, str] = {}
+    failures: list[ProblemError | UnreachableError] = []
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_LOCK, [list(exceptions)]).fetchall()
         records = [stored_record(row["record"]) for row in rows]
         if edited_value is not None:
             records = [_edited(record, edited_value) for record in records]
-        positions = send_again(bootstrap_servers, records) if records else []
-        for row, position in zip(rows, positions, strict=True):
-            if not isinstance(position, str):
+        outcomes = send_again(bootstrap_servers, records) if records else []
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if not isinstance(outcome, str):
+                failures.append(outcome)
                 continue
-            cursor.execute(_SENT_AGAIN, {"id": row["id"], "position": position})
-            sent = {"sent_again_as": position, "edited": edited_value is not None}
+            positions[row["id"]] = outcome
+            cursor.execute(_SENT_AGAIN, {"id": row["id"], "position": outcome})
+            sent = {"sent_again_as": outcome, "edited": edited_value is not None}
             record_actions_on_exceptions(
                 connection,
                 "exceptions.retry",
@@ -99,11 +103,7 @@ def resend(
                 actor=actor,
                 detail={**sent, **(detail or {})},
             )
-    ids = [row["id"] for row in rows]
-    return Resent(
-        {id_: at for id_, at in zip(ids, positions, strict=True) if isinstance(at, str)},
-        next((at for at in positions if not isinstance(at, str)), None),
-    )
+    return Resent(positions, next(iter(failures), None))
 
 
 def _edited(record: StoredRecord, value: bytes) -> StoredRecord:
