@@ -12,6 +12,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -26,6 +27,9 @@ from stream_processors.engine.fact_table import FactPartition
 from stream_processors.engine.messages import OutboundRecord
 from stream_processors.engine.outbound import Outbound
 
+if TYPE_CHECKING:
+    from schemas.brokers import Brokers
+
 _BATCH_ROWS = 5_000
 _REQUEST_SECONDS = 30
 
@@ -35,15 +39,15 @@ _REQUEST_SECONDS = 30
 @click.option("--runs", default=3, show_default=True, help="How often they are read back.")
 def main(rows: int, runs: int) -> None:
     """Write facts to a changelog and measure how fast they are read back."""
-    servers = load_settings().need("kafka_bootstrap_servers")
+    brokers = load_settings().brokers()
     topic = f"benchmark-changelog-{uuid.uuid4().hex[:8]}"
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient(brokers.client)
     for creation in admin.create_topics([NewTopic(topic, 1, 1)]).values():
         creation.result(_REQUEST_SECONDS)
     try:
-        asyncio.run(_write(servers, topic, rows))
+        asyncio.run(_write(brokers, topic, rows))
         print_table(
-            [_read(servers, topic, number) for number in range(1, runs + 1)],
+            [_read(brokers, topic, number) for number in range(1, runs + 1)],
             ("run", "rows", "seconds", "rows_per_second"),
         )
     finally:
@@ -51,8 +55,8 @@ def main(rows: int, runs: int) -> None:
             deletion.result(_REQUEST_SECONDS)
 
 
-async def _write(servers: str, topic: str, rows: int) -> None:
-    outbound = Outbound({"bootstrap.servers": servers})
+async def _write(brokers: Brokers, topic: str, rows: int) -> None:
+    outbound = Outbound(brokers.client)
     for first in range(0, rows, _BATCH_ROWS):
         facts = [_fact(number) for number in range(first, min(first + _BATCH_ROWS, rows))]
         await outbound.deliver(
@@ -64,8 +68,8 @@ async def _write(servers: str, topic: str, rows: int) -> None:
     outbound.close()
 
 
-def _read(servers: str, topic: str, run: int) -> dict[str, object]:
-    changelog = Changelog(topic, topic, "benchmark", {"bootstrap.servers": servers})
+def _read(brokers: Brokers, topic: str, run: int) -> dict[str, object]:
+    changelog = Changelog(topic, topic, "benchmark", brokers.client)
     with tempfile.TemporaryDirectory() as directory:
         partition = FactPartition(Path(directory) / "copy", changelog, 0)
         started = time.monotonic()

@@ -168,7 +168,7 @@ def recover_verb(timeout: float, actor: str, output: str) -> None:
     """
     settings = load_settings()
     admin_url, owner_url = settings.need("admin_database_url"), settings.need("database_url")
-    brokers = settings.need("kafka_bootstrap_servers")
+    brokers = settings.brokers()
     renewed: list[str] = []
     sent = 0
 

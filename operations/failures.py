@@ -26,7 +26,10 @@ def explain(error: Exception) -> click.ClickException | None:
     The clients are imported here, where time no longer matters.
     """
     from infra.local.errors import StackError  # noqa: PLC0415
+    from stream_processors.environment import SettingsError  # noqa: PLC0415
 
+    if isinstance(error, SettingsError):
+        return click.UsageError(str(error))
     if isinstance(error, StackError):
         failure = click.ClickException(str(error))
         failure.exit_code = error.exit_code

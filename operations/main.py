@@ -49,6 +49,9 @@ VERBS = {
     "console": Verb(
         "operations.console.command", "console", "Say where the console is, and who may use it."
     ),
+    "setup": Verb(
+        "operations.setup", "setup", "Make database, topics and rights on servers of others."
+    ),
     "doctor": Verb(
         "operations.doctor", "doctor", "Say what is wrong, and the command that mends it."
     ),

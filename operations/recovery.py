@@ -6,6 +6,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from operations.replay.sending import in_commit_order, send_events
+from schemas.brokers import Brokers
 
 _ROWS_AT_ONCE = 1_000
 _UNDELIVERED = in_commit_order("SELECT * FROM undelivered_events")
@@ -22,9 +23,7 @@ def make_publication(admin_database_url: str, database_url: str, publication_sql
         owner.execute(publication_sql.encode())
 
 
-def send_undelivered(
-    database_url: str, bootstrap_servers: str, report: Callable[[int], None]
-) -> int:
+def send_undelivered(database_url: str, brokers: Brokers, report: Callable[[int], None]) -> int:
     """Send each event that is committed now and has no receipt to its topic; return how many.
 
     report is told from time to time how many were sent. Raises as send_events does; what was sent
@@ -36,4 +35,4 @@ def send_undelivered(
     ):
         events.itersize = _ROWS_AT_ONCE
         events.execute(_UNDELIVERED)
-        return send_events(bootstrap_servers, events, "recover", report)
+        return send_events(brokers, events, "recover", report)

@@ -1,25 +1,22 @@
 """Where the services are: OUTBOX_… environment variables, else the local stack of OUTBOX_HOME."""
 
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
     PydanticBaseSettingsSource,
-    SettingsConfigDict,
 )
 
 from infra.local.layout import layout_from_environment
 from operations.failures import UnreachableError
+from schemas.brokers import Brokers
+from schemas.topics import PARTITIONS, Scale
+from stream_processors.environment import settings_from_environment
+from stream_processors.kafka_settings import KafkaSecuritySettings
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSecuritySettings):
     """Addresses as `outbox env` prints them; None for what is neither set nor running here."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="OUTBOX_",
-        env_ignore_empty=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-    )
 
     admin_database_url: str | None = None
     """PostgreSQL as a superuser; only `connectors recover` needs one."""
@@ -33,6 +30,29 @@ class Settings(BaseSettings):
     """The REST interface of Kafka Connect."""
     console_url: str | None = None
     """The console, for people."""
+    topic_partitions: int = Field(default=PARTITIONS, ge=1)
+    """How many partitions the topics have that sessions and packages pass through."""
+    topic_replication_factor: int = Field(default=1, ge=1)
+    """On how many brokers each partition of a topic lies; 3 where money hangs on it."""
+    topic_min_insync_replicas: int = Field(default=1, ge=1)
+    """How many of them must have a record before it counts as written; 2 of 3."""
+
+    @field_validator("topic_min_insync_replicas")
+    @classmethod
+    def _can_be_met(cls, value: int, info: ValidationInfo) -> int:
+        copies = info.data.get("topic_replication_factor")
+        if copies is not None and value > copies:
+            raise ValueError(
+                f"of {copies} copies (OUTBOX_TOPIC_REPLICATION_FACTOR) it asks {value}"
+            )
+        return value
+
+    @property
+    def scale(self) -> Scale:
+        """Return what the topics should be like."""
+        return Scale(
+            self.topic_partitions, self.topic_replication_factor, self.topic_min_insync_replicas
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -57,6 +77,10 @@ class Settings(BaseSettings):
             )
         return value
 
+    def brokers(self) -> Brokers:
+        """Return how Kafka is reached; raises UnreachableError if its address is not known."""
+        return Brokers(self.need("kafka_bootstrap_servers"), self.kafka_security)
+
     def noticing_a_dead_link(self) -> "Settings":
         """Return the same, but that no link to the database that goes nowhere holds for hours."""
         from stream_processors.ledger.database import noticing_a_dead_link  # noqa: PLC0415
@@ -66,5 +90,5 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read environment and stack now."""
-    return Settings()
+    """Read environment and stack now; raises SettingsError, which names each wrong one."""
+    return settings_from_environment(Settings)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run time
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn
 
 import structlog
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_processors.engine.logs import set_up_logs
+from stream_processors.environment import (
+    SettingsError,
+    SettingsType,
+    settings_from_environment,
+)
 from stream_processors.groups import PROCESSORS_GROUP
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from stream_processors.kafka_settings import KafkaSettings
 
 _EXIT_USAGE = 2
 
@@ -29,26 +32,33 @@ DEFAULT_LOG_LEVEL: LogLevel = "INFO"
 class LoggingSettings(BaseSettings):
     """What a process needs in order to say anything."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTBOX_", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OUTBOX_", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     log_level: LogLevel = DEFAULT_LOG_LEVEL
     """What is less grave is not written; at DEBUG there is a line for each event."""
 
 
-class ProcessSettings(LoggingSettings):
-    """Settings that every process has; ports are of the loopback health endpoint."""
+class PagesSettings(LoggingSettings):
+    """Where a process answers /health, /live and /metrics; anybody who reaches it may read them."""
 
-    kafka_bootstrap_servers: str
-    """Kafka's brokers: `host:port`, with commas between them."""
-    state_directory: Path
-    """A folder of the process's own, which outlives it."""
-    health_port: int
-    """Where it says, on loopback, whether it does its work."""
+    health_host: str = "127.0.0.1"
+    """At which address of its machine it says whether it does its work; 0.0.0.0 for all."""
+    health_port: int = Field(ge=0, le=65535)
+    """On which port it says so."""
 
     @property
-    def kafka(self) -> dict[str, str | int]:
-        """Settings that every Kafka client shares, as librdkafka names them."""
-        return {"bootstrap.servers": self.kafka_bootstrap_servers}
+    def health_address(self) -> tuple[str, int]:
+        """Return both, as a server takes them."""
+        return self.health_host, self.health_port
+
+
+class ProcessSettings(PagesSettings, KafkaSettings):
+    """Settings that every process has."""
+
+    state_directory: Path
+    """A folder of the process's own, which outlives it."""
 
 
 class WorkerSettings(ProcessSettings):
@@ -73,34 +83,6 @@ class LedgerWriterSettings(ProcessSettings):
     """PostgreSQL as the role that posts."""
     writer_name: str = "ledger-writer"
     """Its identity in the consumer group: no two have the same."""
-
-
-SettingsType = TypeVar("SettingsType", bound=BaseSettings)
-
-
-class SettingsError(Exception):
-    """Settings are missing or wrong; `faults` says of each, by its name, what is wrong with it."""
-
-    def __init__(self, faults: Mapping[str, str]) -> None:
-        super().__init__("\n".join(f"{name}: {fault}" for name, fault in faults.items()))
-        self.faults = faults
-
-
-def settings_from_environment(
-    settings_type: type[SettingsType], prefix: str = "OUTBOX_"
-) -> SettingsType:
-    """Read settings whose names begin with `prefix`; raises SettingsError."""
-    try:
-        return settings_type(_env_prefix=prefix)
-    except ValidationError as error:
-        raise SettingsError(
-            {
-                prefix + "_".join(str(part) for part in fault["loc"]).upper(): (
-                    f"{fault['msg']}: set it in the environment"
-                )
-                for fault in error.errors()
-            }
-        ) from None
 
 
 def read_settings(settings_type: type[SettingsType]) -> SettingsType:

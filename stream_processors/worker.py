@@ -40,19 +40,20 @@ def build_worker(settings: WorkerSettings, tracer: Tracer | None = None) -> faus
     progress = Progress(settings.application_id, read)
     application = make_application(
         application_id=settings.application_id,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        brokers=settings.brokers,
         worker_name=settings.worker_name,
         directory=settings.state_directory,
         progress=progress,
     )
     own_names = {topic.name: topic.name for topic in written.values()}
     names = {name: topic.name for name, topic in written.items()} | own_names
-    outbound = Outbound(settings.kafka, names)
+    kafka = settings.brokers.client
+    outbound = Outbound(kafka, names)
     journal = DeathJournal(settings.state_directory)
 
     def add(agent: Agent, source: Topic, changelog: Topic, table_name: str) -> None:
         source, changelog = written.get(source.name, source), written[changelog.name]
-        log = Changelog(changelog.name, source.name, settings.application_id, settings.kafka)
+        log = Changelog(changelog.name, source.name, settings.application_id, kafka)
         table = FactTable(table_name, log, settings.state_directory)
         processor = Processor(agent, table, outbound, journal, tracer)
         add_agent(application, source.name, processor, progress)
@@ -61,7 +62,7 @@ def build_worker(settings: WorkerSettings, tracer: Tracer | None = None) -> faus
     add(PackagesAgent(), topics.PACKAGE_SESSIONS, topics.PACKAGE_FACTS_CHANGELOG, "package_facts")
     _follow_assignments(application, progress)
     pages = Pages(settings.worker_name, progress.health, progress.gauges)
-    serve_pages(settings.health_port, pages)
+    serve_pages(settings.health_address, pages)
     return application
 
 

@@ -14,6 +14,7 @@ from infra.local.layout import Layout, project_directory
 from infra.local.stack import bring_up, take_down
 from infra.local.status import ProcessStatus, process_statuses
 from infra.local.supervision import Supervisor
+from schemas.brokers import Brokers
 
 DEFAULT_PORT_BASE = "26400"
 PORTS_OF_A_PROCESS = 500
@@ -35,6 +36,11 @@ class RunningStack:
         address = self.environment[name]
         assert address is not None, f"the stack has no {name}"
         return address
+
+    @property
+    def brokers(self) -> Brokers:
+        """Its Kafka, as clients of ours take it."""
+        return self.layout.brokers
 
     def processes(self) -> dict[str, ProcessStatus]:
         """Each process as it is now, by name."""

@@ -111,7 +111,7 @@ class _Bench:
             self.result |= getattr(self, f"_{section}")(stack)
 
     def _floors(self, stack: BenchmarkStack) -> dict[str, Any]:
-        kafka = stack.address("kafka_bootstrap_servers")
+        kafka = stack.layout.brokers
         measured = {
             "fsync of a page": floors.fsync(stack.layout.home),
             "a bare insert": floors.bare_insert(stack.address("admin_database_url")),

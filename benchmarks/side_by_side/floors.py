@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from schemas.brokers import Brokers
+
 _TIMES = 1_000
 _WARMING = 100
 _REQUEST_SECONDS = 30.0
@@ -41,10 +43,10 @@ def bare_insert(admin_url: str) -> Quantiles:
             connection.execute(f"DROP TABLE {table}")
 
 
-def kafka_round_trip(bootstrap_servers: str) -> Quantiles:
+def kafka_round_trip(brokers: Brokers) -> Quantiles:
     """Produce one record, acknowledged by all, and read it."""
     topic = f"floor-{uuid.uuid4().hex[:8]}"
-    settings = {"bootstrap.servers": bootstrap_servers}
+    settings = brokers.client
     admin = AdminClient(settings)
     for made in admin.create_topics([NewTopic(topic, 1, 1)]).values():
         made.result(_REQUEST_SECONDS)

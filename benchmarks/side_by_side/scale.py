@@ -64,7 +64,7 @@ def by_part(stack: BenchmarkStack, events: int) -> Iterator[dict[str, object]]:
 def _one_after_the_other(
     stack: BenchmarkStack, running: Running, events: int, partitions: int
 ) -> Mapping[str, float]:
-    watch = TopicsWatch(stack.address("kafka_bootstrap_servers"))
+    watch = TopicsWatch(stack.layout.brokers)
     # Sessions enough that so many of them fall into those partitions.
     work = new_work(SINGLES, 2 * events * _ALL // partitions)
     stack.stop_all_but(POSTGRES, KAFKA, CONNECT)

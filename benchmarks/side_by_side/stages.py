@@ -18,7 +18,7 @@ from operations.output import SILENT
 from operations.reconcile.positions import KafkaPositions
 from schemas import codec, topics
 from schemas.records import Payable
-from schemas.topic_settings import alter
+from schemas.topic_creation import alter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from benchmarks.side_by_side.work import Work
+    from schemas.brokers import Brokers
 
 _COMMITTED = """
     SELECT entry.id, event.id,
@@ -65,21 +66,18 @@ class Stages:
     to_ledger: Quantiles
 
 
-def note_append_times(bootstrap_servers: str) -> None:
+def note_append_times(brokers: Brokers) -> None:
     """Let the topics that are watched note when a record was appended."""
     append_time = {"message.timestamp.type": "LogAppendTime"}
-    alter(
-        AdminClient({"bootstrap.servers": bootstrap_servers}),
-        dict.fromkeys(_WATCHED, append_time),
-    )
+    alter(AdminClient(brokers.client), dict.fromkeys(_WATCHED, append_time))
 
 
 class TopicsWatch:
     """Where the topics ended before a run, and what came after."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
-        self._positions = KafkaPositions(bootstrap_servers, _READ_SECONDS)
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
+        self._positions = KafkaPositions(brokers, _READ_SECONDS)
         self._begins = self._positions.ends(_WATCHED)
 
     def appended(self, topic: topics.Topic) -> int:
@@ -106,7 +104,7 @@ class TopicsWatch:
         ends = self._positions.ends([topic.name])
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap_servers,
+                **self._brokers.client,
                 "group.id": "benchmark",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from benchmarks.side_by_side.stack import BenchmarkStack
+    from schemas.brokers import Brokers
 
     Others = Callable[[BenchmarkStack, str], AbstractContextManager[Mapping[str, psutil.Process]]]
 
@@ -42,7 +43,7 @@ _PUBLISHER = "benchmarks.side_by_side.publisher"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A system at work. `meter` reads what is its own; `kafka`: its bootstrap servers, if any.
+    """A system at work. `meter` reads what is its own; `kafka`: its brokers, if any.
 
     `inserted_by`: an expression for the transaction that inserted an `event`. `poll_seconds`: how
     often it looks for events, where it does.
@@ -55,7 +56,7 @@ class Running:
     events_table: str
     inserted_by: str
     meter: Meter
-    kafka: str | None = None
+    kafka: Brokers | None = None
     poll_seconds: float | None = None
 
 
@@ -121,7 +122,7 @@ class Pipeline:
     def running(self, stack: BenchmarkStack) -> Iterator[Running]:
         """Run everything."""
         stack.everything()
-        note_append_times(stack.address("kafka_bootstrap_servers"))
+        note_append_times(stack.layout.brokers)
         yield Running(
             self.name,
             DOMAIN_EVENTS,
@@ -130,7 +131,7 @@ class Pipeline:
             "domain_events",
             "event.xmin",
             Meter(stack.processes),
-            stack.address("kafka_bootstrap_servers"),
+            stack.layout.brokers,
         )
 
 

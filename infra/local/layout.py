@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import StackError
+from schemas.brokers import Brokers
 
 FIRST_USABLE_BASE = 1024
 DEFAULT_PORT_BASE = 25400
@@ -127,6 +128,11 @@ class Layout:
     def kafka_bootstrap_servers(self) -> str:
         """Where Kafka clients start."""
         return f"{HOST}:{self.kafka_port}"
+
+    @property
+    def brokers(self) -> Brokers:
+        """Kafka, as clients of ours take it."""
+        return Brokers(self.kafka_bootstrap_servers)
 
     @property
     def connect_url(self) -> str:

@@ -16,8 +16,8 @@ from infra.local.programs import (
     Program,
     worker_name,
 )
+from stream_processors.environment import SettingsError
 from stream_processors.notifications.settings import chosen_agents
-from stream_processors.settings import SettingsError
 
 LEDGER_WRITER_ROLE = "outbox_ledger_writer"
 AUDITOR_ROLE = "outbox_auditor"

@@ -10,7 +10,6 @@ from connectors.apply import apply_connectors
 from connectors.errors import PositionUntrustedError
 from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
-from infra.local.database import prepare_database
 from infra.local.errors import ProcessFailedError, StackError
 from infra.local.health import ask, page_answers
 from infra.local.kafka import prepare_kafka
@@ -32,7 +31,8 @@ from infra.local.programs import (
 )
 from infra.local.supervision import Supervisor
 from infra.local.waiting import Waiter
-from schemas.topics import create_missing_topics, verify_topics
+from infra.postgres.prepare import prepare_database
+from schemas.topic_creation import create_missing_topics, verify_topics
 
 Report = Callable[[str], None]
 """Told, from any thread, of each stage that is done."""
@@ -113,7 +113,8 @@ class Startup:
     def _postgres(self, endpoint: Endpoint) -> None:
         prepare_postgres(self.layout, self.owner, self.credentials.superuser)
         self._process(endpoint)
-        applied = prepare_database(self.layout, self.credentials)
+        url = database_url(self.layout, SUPERUSER, self.credentials.superuser, "postgres")
+        applied = prepare_database(url, self.credentials.roles)
         self.report(f"database is up to date ({len(applied)} migrations applied)")
 
     def _kafka(self, endpoint: Endpoint) -> None:
@@ -121,8 +122,8 @@ class Startup:
         self._process(endpoint)
 
     def _topics(self) -> None:
-        created = create_missing_topics(self.layout.kafka_bootstrap_servers)
-        different = verify_topics(self.layout.kafka_bootstrap_servers)
+        created = create_missing_topics(self.layout.brokers)
+        different = verify_topics(self.layout.brokers)
         if different:
             raise StackError(
                 "Kafka's topics are not as schemas/topics.py says: "

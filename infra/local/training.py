@@ -22,7 +22,7 @@ from infra.local.ports import is_free
 from infra.local.postgres import client_environment
 from infra.local.programs import JavaProgram
 from infra.local.supervision import HOME_MARK
-from schemas.topics import create_missing_topics
+from schemas.topic_creation import create_missing_topics
 
 READY_SECONDS = 90.0
 END_SECONDS = 90.0
@@ -124,7 +124,7 @@ def _train(home: Path, jars: Path) -> None:
         prepare_connect(layout, jars)
 
         def with_kafka() -> None:
-            create_missing_topics(layout.kafka_bootstrap_servers)
+            create_missing_topics(layout.brokers)
             health = f"{layout.connect_url}/health"
             trial.learn(CONNECT_JAVA, worker_file(layout), lambda: page_is_good(health))
 

@@ -259,18 +259,13 @@ def _refuse_unusable(slot: tuple[object, ...], database: str) -> None:
 
 @click.command()
 @click.option("--write-initial", is_flag=True, help="Write 0001_initial.sql from the object files.")
-@click.option("--database-url", help="Bring this database up to date, as its owner.")
-def main(write_initial: bool, database_url: str | None) -> None:
-    """Write the first migration, or apply what a database has not had."""
-    if write_initial:
-        INITIAL_MIGRATION.parent.mkdir(exist_ok=True)
-        INITIAL_MIGRATION.write_text(initial_migration(), encoding="utf-8")
-        click.echo(INITIAL_MIGRATION.name, err=True)
-    if database_url is not None:
-        for name in apply_migrations(database_url):
-            click.echo(name)
-    if not write_initial and database_url is None:
-        raise click.UsageError("Say --write-initial or --database-url.")
+def main(*, write_initial: bool) -> None:
+    """Write the first migration; `outbox setup database` applies what a database has not had."""
+    if not write_initial:
+        raise click.UsageError("Say --write-initial.")
+    INITIAL_MIGRATION.parent.mkdir(exist_ok=True)
+    INITIAL_MIGRATION.write_text(initial_migration(), encoding="utf-8")
+    click.echo(INITIAL_MIGRATION.name, err=True)
 
 
 if __name__ == "__main__":

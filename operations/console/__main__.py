@@ -17,7 +17,8 @@ from operations.console.settings import ConsoleSettings
 from operations.console.users import UsersFileError, read_users
 from operations.settings import load_settings
 from stream_processors.engine.logs import set_up_logs
-from stream_processors.settings import SettingsError, end_as_wrongly_used
+from stream_processors.environment import SettingsError
+from stream_processors.settings import end_as_wrongly_used
 
 _LEAVE_SECONDS = 5
 

@@ -83,7 +83,7 @@ def _play(owner: psycopg.Connection[Any], seed: int, rate: float, report: Report
         scenario = Scenario(
             owner=owner,
             app_database_url=settings.need("app_database_url"),
-            kafka_bootstrap_servers=settings.need("kafka_bootstrap_servers"),
+            brokers=settings.brokers(),
             seed=seed,
             events_per_second=rate,
             tell=say,

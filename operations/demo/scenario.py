@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from sqlalchemy import Engine
 
+    from schemas.brokers import Brokers
+
 _WAIT_SECONDS = 90.0
 _LOOK_SECONDS = 0.2
 _BURST_THREADS = 8
@@ -77,7 +79,7 @@ class Scenario:
 
     owner: Connection[Any]
     app_database_url: str
-    kafka_bootstrap_servers: str
+    brokers: Brokers
     seed: int
     events_per_second: float
     tell: Callable[[str], None]
@@ -161,7 +163,7 @@ class Scenario:
         bills: int,
     ) -> Step:
         contracts = contracts_of(plan)
-        watch = PayablesWatch(self.kafka_bootstrap_servers)
+        watch = PayablesWatch(self.brokers)
         watch.start()
         since = database_time(self.owner)
         act()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from schemas.brokers import Brokers
+
 _POLL_SECONDS = 0.2
 
 _DELIVERED = """
@@ -68,13 +70,13 @@ class Latency:
 class PayablesWatch(threading.Thread):
     """Notes when each payable first stood in Kafka, from the moment it is started."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, brokers: Brokers) -> None:
         super().__init__(name="payables-watch", daemon=True)
         self.first_seen: dict[str, tuple[Payable, datetime]] = {}
         self._stopping = threading.Event()
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **brokers.client,
                 "group.id": "outbox-demo",
                 "enable.auto.commit": False,
             }
@@ -82,7 +84,7 @@ class PayablesWatch(threading.Thread):
         self._consumer.assign(
             [
                 TopicPartition(topics.PAYABLES.name, number, self._end(number))
-                for number in range(topics.PAYABLES.partitions)
+                for number in self._partitions()
             ]
         )
 
@@ -102,6 +104,10 @@ class PayablesWatch(threading.Thread):
         self._stopping.set()
         self.join()
         self._consumer.close()
+
+    def _partitions(self) -> Iterable[int]:
+        name = topics.PAYABLES.name
+        return list(self._consumer.list_topics(name, timeout=10).topics[name].partitions)
 
     def _end(self, partition: int) -> int:
         _, end = self._consumer.get_watermark_offsets(

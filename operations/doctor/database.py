@@ -90,7 +90,7 @@ def migrations(connection: psycopg.Connection) -> Iterator[Finding]:
         yield fault(
             "migrations",
             f"not applied yet: {', '.join(missing)}",
-            "`outbox up`; elsewhere `python -m infra.postgres.migrate --database-url URL`",
+            "`outbox up`; elsewhere `outbox setup database --migrations-only`",
         )
     else:
         yield fine("migrations", "all applied")

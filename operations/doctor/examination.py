@@ -181,7 +181,7 @@ def _source(url: str, definition: Definition, seen: Overview | None) -> Iterable
 def _kafka(settings: Settings) -> Report:
     servers = settings.kafka_bootstrap_servers
     try:
-        cluster = kafka.look_at_cluster(settings.need("kafka_bootstrap_servers"))
+        cluster = kafka.look_at_cluster(settings.brokers(), settings.scale)
     except KafkaException as error:
         return _missing("kafka", f"{error.args[0].str()}, at {servers}", _KAFKA_CHECKS)
     except UnreachableError as error:

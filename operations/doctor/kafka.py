@@ -12,10 +12,9 @@ from confluent_kafka.admin import AdminClient
 from operations.doctor.finding import Finding, fault, fine, warning
 from operations.output import SILENT
 from operations.reconcile.positions import KafkaPositions, Partition
-from schemas.topics import (
-    TOPICS,
-    verify_topics,
-)
+from schemas.brokers import Brokers
+from schemas.topic_creation import verify_topics
+from schemas.topics import TOPICS, Scale, scaled
 from stream_processors.groups import LEDGER_WRITER_READS, PROCESSORS_GROUP, PROCESSORS_READ
 
 TIMEOUT_SECONDS = 5.0
@@ -30,21 +29,23 @@ READERS = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster that answers. `topics`: the names of those there are."""
+    """A cluster that answers.
 
-    bootstrap_servers: str
+    `topics`: the names of those there are; `scale`: what they should be like.
+    """
+
+    brokers: Brokers
     admin: AdminClient
     positions: KafkaPositions
     topics: frozenset[str]
+    scale: Scale
 
 
-def look_at_cluster(bootstrap_servers: str) -> Cluster:
+def look_at_cluster(brokers: Brokers, scale: Scale) -> Cluster:
     """Ask for the cluster's topics; raises KafkaException where no broker answers in time."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 4}, logger=SILENT)
+    admin = AdminClient({**brokers.client, "log_level": 4}, logger=SILENT)
     names = frozenset(admin.list_topics(timeout=TIMEOUT_SECONDS).topics)
-    return Cluster(
-        bootstrap_servers, admin, KafkaPositions(bootstrap_servers, TIMEOUT_SECONDS), names
-    )
+    return Cluster(brokers, admin, KafkaPositions(brokers, TIMEOUT_SECONDS), names, scale)
 
 
 def topics(cluster: Cluster) -> Iterator[Finding]:
@@ -56,12 +57,11 @@ def topics(cluster: Cluster) -> Iterator[Finding]:
             f"{name} does not exist: whoever writes to it waits, and what it held is gone",
             f"`outbox up` makes it empty; then {_REBUILD}",
         )
-    present = [topic for topic in TOPICS if topic.name in cluster.topics]
-    differences = verify_topics(cluster.bootstrap_servers, present, admin=cluster.admin)
+    wanted = scaled(TOPICS, cluster.scale)
+    present = [topic for topic in wanted if topic.name in cluster.topics]
+    differences = verify_topics(cluster.brokers, present, admin=cluster.admin)
     for difference in differences:
-        command = "python -m schemas.topic_settings --bootstrap-servers"
-        remedy = f"`{command} {cluster.bootstrap_servers}` sets back what can be"
-        yield fault("topics", difference, remedy)
+        yield fault("topics", difference, "`outbox setup topics --set-back` sets back what can be")
     if not missing and not differences:
         yield fine("topics", f"{len(TOPICS)} there, with the settings of the catalogue")
 

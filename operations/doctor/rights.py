@@ -182,7 +182,7 @@ def _attributes(connection: psycopg.Connection) -> Iterator[Finding]:
             "SELECT to_jsonb(role) FROM pg_roles AS role WHERE rolname = %s", [path.stem]
         ).fetchone()
         if row is None:
-            remedy = "`outbox up`; elsewhere infra.postgres.migrate.bootstrap makes it"
+            remedy = "`outbox up`; elsewhere `outbox setup database` makes it"
             yield fault("rights", f"the role {path.stem} does not exist", remedy)
             continue
         wrong = [

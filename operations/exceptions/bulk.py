@@ -17,6 +17,7 @@ from operations.exceptions.listing import CHOSEN, Choice
 from operations.exceptions.resending import resend
 from operations.exceptions.ways_out import WayOut, way_out_of
 from operations.failures import ProblemError
+from schemas.brokers import Brokers
 from stream_processors.ledger.exceptions import OPEN_STATUSES
 
 _HERE = Path(__file__).parent
@@ -120,7 +121,7 @@ def matching(connection: psycopg.Connection[Any], choice: Choice) -> Matching:
 
 def retry_matching(
     connection: psycopg.Connection[Any],
-    bootstrap_servers: str,
+    brokers: Brokers,
     choice: Choice,
     confirmed: Agreed,
     actor: str,
@@ -154,7 +155,7 @@ def retry_matching(
     ids = [exception for exception, _ in to_send]
     for first in range(0, len(ids), _SENT_AT_ONCE):
         some = ids[first : first + _SENT_AT_ONCE]
-        sent = resend(connection, bootstrap_servers, some, actor=actor, detail=detail)
+        sent = resend(connection, brokers, some, actor=actor, detail=detail)
         done += len(sent.positions)
         if sent.failure is not None:
             raise type(sent.failure)(

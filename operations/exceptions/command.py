@@ -198,10 +198,7 @@ def _try_again(
             "--edit-value is for the record of an event: what this exception holds is computed "
             "from events, so void the wrong one or insert the missing price."
         )
-    attempts = [
-        retry_record(connection, settings.need("kafka_bootstrap_servers"), row, edited, actor)
-        for row in records
-    ]
+    attempts = [retry_record(connection, settings.brokers(), row, edited, actor) for row in records]
     for attempt in attempts:
         position = attempt.became.removeprefix("sent again as ")
         say(f"If it fails again: outbox exceptions list --subject '{position}'")

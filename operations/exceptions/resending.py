@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from operations.actions import record_actions_on_exceptions
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
+from schemas.brokers import Brokers
 
 DELIVERY_SECONDS = 10.0
 
@@ -67,7 +68,7 @@ class Resent:
 
 def resend(
     connection: psycopg.Connection[Any],
-    bootstrap_servers: str,
+    brokers: Brokers,
     exceptions: Sequence[UUID],
     *,
     actor: str | None,
@@ -88,7 +89,7 @@ def resend(
         records = [stored_record(row["record"]) for row in rows]
         if edited_value is not None:
             records = [_edited(record, edited_value) for record in records]
-        outcomes = send_again(bootstrap_servers, records) if records else []
+        outcomes = send_again(brokers, records) if records else []
         for row, outcome in zip(rows, outcomes, strict=True):
             if not isinstance(outcome, str):
                 failures.append(outcome)
@@ -120,7 +121,7 @@ def _bytes(fields: Mapping[str, Any], name: str) -> bytes | None:
 
 
 def send_again(
-    bootstrap_servers: str, records: Sequence[StoredRecord]
+    brokers: Brokers, records: Sequence[StoredRecord]
 ) -> list[str | ProblemError | UnreachableError]:
     """Send records to their topics under their own keys; return the new position of each.
 
@@ -137,7 +138,7 @@ def send_again(
     delivered: dict[int, tuple[KafkaError | None, Message]] = {}
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **brokers.client,
             # As every producer here: else an equal key lands on another partition.
             "partitioner": "murmur2_random",
             "enable.idempotence": True,
@@ -158,32 +159,31 @@ def send_again(
         )
     producer.flush(DELIVERY_SECONDS + 2)
     return [
-        _position(bootstrap_servers, record, delivered.get(number))
-        for number, record in enumerate(records)
+        _position(brokers, record, delivered.get(number)) for number, record in enumerate(records)
     ]
 
 
 def _position(
-    bootstrap_servers: str,
+    brokers: Brokers,
     record: StoredRecord,
     delivered: tuple[KafkaError | None, Message] | None,
 ) -> str | ProblemError | UnreachableError:
     """Return where a record lies now, or why it does not."""
     if delivered is None:
-        return _unreachable(bootstrap_servers, record, "no answer")
+        return _unreachable(brokers, record, "no answer")
     error, message = delivered
     if error is None:
         return f"{message.topic()}[{message.partition()}]@{message.offset()}"
     if error.code() in {KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001
-        return _unreachable(bootstrap_servers, record, error.str())
+        return _unreachable(brokers, record, error.str())
     return ProblemError(
         f"Kafka refuses the record of {record.position} for {record.topic}: {error.str()}. It "
         "stays an exception."
     )
 
 
-def _unreachable(bootstrap_servers: str, record: StoredRecord, why: str) -> UnreachableError:
+def _unreachable(brokers: Brokers, record: StoredRecord, why: str) -> UnreachableError:
     return UnreachableError(
-        f"Kafka at {bootstrap_servers} did not take the record of {record.position} again: {why}. "
+        f"Kafka at {brokers} did not take the record of {record.position} again: {why}. "
         "It stays an exception; see `outbox status`, then retry."
     )

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from operations.actions import record_actions_on_exceptions
 from operations.exceptions.listing import Choice, chosen_exceptions
 from operations.exceptions.resending import resend
+from schemas.brokers import Brokers
 
 WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -103,7 +104,7 @@ def _attempt(row: Mapping[str, Any], tried: Mapping[UUID, int]) -> Attempt:
 
 def retry_record(
     connection: psycopg.Connection[Any],
-    bootstrap_servers: str,
+    brokers: Brokers,
     row: Mapping[str, Any],
     edited_value: bytes | None = None,
     actor: str | None = None,
@@ -112,9 +113,7 @@ def retry_record(
 
     Raises UnreachableError and ProblemError where it was not sent.
     """
-    sent = resend(
-        connection, bootstrap_servers, [row["id"]], actor=actor, edited_value=edited_value
-    )
+    sent = resend(connection, brokers, [row["id"]], actor=actor, edited_value=edited_value)
     if sent.failure is not None:
         raise sent.failure
     position = sent.positions.get(row["id"])

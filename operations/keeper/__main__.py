@@ -20,7 +20,7 @@ from operations.reconcile.positions import KafkaPositions
 from operations.settings import load_settings
 from stream_processors.engine.health import Pages, serve_pages
 from stream_processors.engine.logs import set_up_logs
-from stream_processors.settings import LoggingSettings, read_settings
+from stream_processors.settings import PagesSettings, read_settings
 
 _NAME = "connector-keeper"
 _KAFKA_SECONDS = 2.0
@@ -30,13 +30,6 @@ _LOOK_SECONDS_MAX = 300.0
 _BEGAN_AT = time.time()
 
 _log = structlog.get_logger(__name__)
-
-
-class KeeperSettings(LoggingSettings):
-    """Settings of this process; the addresses are those of every verb."""
-
-    health_port: int
-    """Where it says, on loopback, whether it does its work."""
 
 
 def health(keeper: Keeper, watches: Sequence[Watch]) -> dict[str, object]:
@@ -72,12 +65,12 @@ def _connect() -> psycopg.Connection:
 
 
 def _positions() -> KafkaPositions:
-    return KafkaPositions(load_settings().need("kafka_bootstrap_servers"), _KAFKA_SECONDS)
+    return KafkaPositions(load_settings().brokers(), _KAFKA_SECONDS)
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = read_settings(KeeperSettings)
+    settings = read_settings(PagesSettings)
     set_up_logs(settings.log_level)
     stopping = threading.Event()
     for stop in (signal.SIGTERM, signal.SIGINT):
@@ -102,7 +95,7 @@ def main() -> None:
         watch.start(stopping)
     # Before it has looked it knows nothing: nobody is to take that for health.
     keeper.look()
-    serve_pages(settings.health_port, Pages(_NAME, lambda: health(keeper, watches), gauges))
+    serve_pages(settings.health_address, Pages(_NAME, lambda: health(keeper, watches), gauges))
     keeper.run()
 
 

@@ -12,12 +12,14 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
 from operations.reconcile.positions import KafkaPositions, Offsets, Partition
-from schemas.topics import Topic, create_missing_topics, topic_ids
+from schemas.brokers import Brokers
+from schemas.topic_creation import create_missing_topics, topic_ids
+from schemas.topics import PARTITIONS, TOPICS, Scale, Topic, scaled
 from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 
 REQUEST_SECONDS = 15.0
@@ -29,10 +31,10 @@ _ABSENT_GROUP = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_GRO
 class Cluster:
     """One Kafka. Every method raises UnreachableError where it does not answer in time."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self.bootstrap_servers = bootstrap_servers
-        self.positions = KafkaPositions(bootstrap_servers, REQUEST_SECONDS)
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=SILENT)
+    def __init__(self, brokers: Brokers) -> None:
+        self.brokers = brokers
+        self.positions = KafkaPositions(brokers, REQUEST_SECONDS)
+        self._admin = AdminClient(brokers.client, logger=SILENT)
 
     def begins(self, topics: Iterable[str]) -> Offsets:
         """Return where each partition of topics begins: the offset of the first record it holds."""
@@ -103,14 +105,9 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
         return left
 
-    def create_missing(self, topics: Sequence[Topic], replication_factor: int = 1) -> list[str]:
+    def create_missing(self, topics: Sequence[Topic], scale: Scale) -> list[str]:
         """Make those of these topics that are not there, until they can be used; return names."""
-        made = create_missing_topics(
-            self.bootstrap_servers,
-            topics,
-            replication_factor=replication_factor,
-            admin=self._admin,
-        )
+        made = create_missing_topics(self.brokers, scaled(topics, scale), admin=self._admin)
         deadline = time.monotonic() + REQUEST_SECONDS
         while made:
             try:
@@ -124,12 +121,27 @@ class Cluster:
                 break
         return made
 
-    def replication_factor(self, topic: str) -> int:
-        """Return how many copies a topic has."""
+    def scale(self) -> Scale:
+        """Return how this Kafka has our topics, by those that are there; without any, the default.
+
+        What is made is made like the others: where a person runs a command need not know it.
+        """
+        there = self.ids([topic.name for topic in TOPICS if topic.partitions == PARTITIONS])
+        if not there:
+            return Scale()
+        name = next(iter(there))
         [answer] = self._admin.describe_topics(
-            TopicCollection([topic]), request_timeout=REQUEST_SECONDS
+            TopicCollection([name]), request_timeout=REQUEST_SECONDS
         ).values()
-        return len(self._answer(answer).partitions[0].replicas)
+        partitions = self._answer(answer).partitions
+        [configuration] = self._admin.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, name)], request_timeout=REQUEST_SECONDS
+        ).values()
+        return Scale(
+            partitions=len(partitions),
+            replication_factor=len(partitions[0].replicas),
+            min_insync_replicas=int(self._answer(configuration)["min.insync.replicas"].value),
+        )
 
     def ids(self, names: Sequence[str]) -> Mapping[str, str]:
         """Return Kafka's id of each topic that is there."""
@@ -191,7 +203,7 @@ class Cluster:
         """Write the first record of each of a new changelog's partitions."""
         producer = Producer(
             {
-                "bootstrap.servers": self.bootstrap_servers,
+                **self.brokers.client,
                 "enable.idempotence": True,
                 # What it logs when it is given up goes past the logger.
                 "log_level": 3,
@@ -199,7 +211,7 @@ class Cluster:
             logger=SILENT,
         )
         failures: list[KafkaError] = []
-        for partition in range(topic.partitions):
+        for _, partition in self.positions.ends([topic.name]):
             producer.produce(
                 topic.name,
                 genesis.value,
@@ -222,6 +234,6 @@ class Cluster:
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         return UnreachableError(
-            f"Kafka at {self.bootstrap_servers} does not do what it was asked: {error}. See "
+            f"Kafka at {self.brokers} does not do what it was asked: {error}. See "
             "`outbox status`; start it with `outbox up`, then run the same command again."
         )

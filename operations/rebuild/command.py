@@ -65,7 +65,7 @@ def rebuild(
         raise click.UsageError("--replace makes the state of now: leave out --until.")
     interrupt_on_termination()
     settings = load_settings()
-    addresses = (settings.need("database_url"), settings.need("kafka_bootstrap_servers"))
+    addresses = (settings.need("database_url"), settings.brokers())
     with _teller() as teller:
         if in_place:
             show: Callable[[], bool] = partial(

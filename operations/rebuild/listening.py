@@ -43,5 +43,5 @@ class Listener:
         cluster, name = self._processors.cluster, self._processors.topics[usual_name].name
         begins = self._heard.get(name) or cluster.begins([name])
         ends = cluster.positions.ends([name])
-        yield from read_to_end(cluster.bootstrap_servers, begins, ends)
+        yield from read_to_end(cluster.brokers, begins, ends)
         self._heard[name] = ends

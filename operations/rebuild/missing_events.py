@@ -81,7 +81,7 @@ def _ids_in_kafka(cluster: Cluster, begins: Offsets, report: Report) -> Iterator
     """Yield the event id in the headers of each record of events.session, up to its end now."""
     ends = cluster.positions.ends([EVENTS_SESSION.name])
     total = sum(end - begins[partition] for partition, end in ends.items())
-    records = read_to_end(cluster.bootstrap_servers, begins, ends)
+    records = read_to_end(cluster.brokers, begins, ends)
     for done, message in enumerate(records, start=1):
         yield from _event_id(message)
         if done % _REPORT_EVERY == 0:

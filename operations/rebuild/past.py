@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,12 +14,12 @@ from operations.rebuild.cluster import Cluster
 from operations.rebuild.following import Teller
 from operations.rebuild.replacing import only_rebuild
 from operations.rebuild.trial import Trial, trial
+from schemas.brokers import Brokers
 from schemas.records import CompletedFact, Payable
 from schemas.topics import (
     EVENTS_SESSION,
     PACKAGE_FACTS_CHANGELOG,
     PACKAGE_SESSIONS,
-    PARTITIONS,
     SESSION_FACTS_CHANGELOG,
     Topic,
 )
@@ -52,11 +51,9 @@ class PastState:
     waiting_package: Sequence[Row]
 
 
-def state_until(
-    database_url: str, bootstrap_servers: str, until: datetime, teller: Teller
-) -> PastState:
+def state_until(database_url: str, brokers: Brokers, until: datetime, teller: Teller) -> PastState:
     """Let processors on trial read what was recorded by then, and look into their state."""
-    cluster = Cluster(bootstrap_servers)
+    cluster = Cluster(brokers)
     with only_rebuild(database_url) as connection, trial(cluster, until) as processors:
         teller.say(f"Reading the events up to {until.isoformat()} as {processors.application_id}.")
         processors.read_everything(teller.report)
@@ -73,10 +70,8 @@ def _subjects(processors: Trial, changelog: Topic) -> Iterator[tuple[str, list[F
     is_of_sessions = changelog == SESSION_FACTS_CHANGELOG
     source = EVENTS_SESSION if is_of_sessions else processors.topics[PACKAGE_SESSIONS.name]
     name = "session_facts" if is_of_sessions else "package_facts"
-    for number in range(PARTITIONS):
-        directory = Path(processors.directory) / "state" / f"{name}-{number}"
-        if not directory.exists():
-            continue
+    for directory in sorted((processors.directory / "state").glob(f"{name}-*")):
+        number = int(directory.name.removeprefix(f"{name}-"))
         # It is asked nothing: what the processors have passed is on the disk.
         log = Changelog(changelog.name, source.name, processors.application_id, {})
         partition = FactPartition(directory, log, number)

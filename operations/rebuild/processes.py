@@ -13,6 +13,7 @@ from infra.local.programs import LEDGER_WRITER
 from infra.local.status import STOPPED
 from infra.local.supervision import Supervisor
 from operations.failures import ProblemError
+from schemas.brokers import Brokers
 
 _STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.1
@@ -77,7 +78,7 @@ class LocalProcesses:
 
 
 @contextlib.contextmanager
-def local_processes(bootstrap_servers: str) -> Iterator[LocalProcesses | None]:
+def local_processes(brokers: Brokers) -> Iterator[LocalProcesses | None]:
     """Give the processes of the local stack, if it is the one whose Kafka this is, else None.
 
     Meanwhile no `outbox up` starts what is stopped. What was stopped is started in the end,
@@ -85,7 +86,7 @@ def local_processes(bootstrap_servers: str) -> Iterator[LocalProcesses | None]:
     """
     layout = layout_from_environment()
     credentials = load_credentials(layout.secrets)
-    if credentials is None or layout.kafka_bootstrap_servers != bootstrap_servers:
+    if credentials is None or layout.kafka_bootstrap_servers != brokers.addresses:
         yield None
         return
     supervisor = Supervisor(layout, credentials.supervisor)

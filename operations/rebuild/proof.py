@@ -14,6 +14,7 @@ from operations.rebuild.replacing import only_rebuild
 from operations.rebuild.trial import trial
 from operations.reconcile.settings import ReconcileSettings
 from operations.reconcile.stages import Passage, wait_for_progress
+from schemas.brokers import Brokers
 from schemas.topics import EVENTS_SESSION
 from stream_processors.groups import PROCESSORS_GROUP
 
@@ -43,13 +44,13 @@ class Proof:
     warnings: Sequence[str] = field(default_factory=tuple)
 
 
-def prove(database_url: str, bootstrap_servers: str, teller: Teller) -> Proof:
+def prove(database_url: str, brokers: Brokers, teller: Teller) -> Proof:
     """Bill all events again, on trial, and compare what comes of it with the ledger.
 
     A difference is one that is there each time that both have gone on. Raises ProblemError where
     another rebuild is at work, or the processors on trial cannot go on.
     """
-    cluster = Cluster(bootstrap_servers)
+    cluster = Cluster(brokers)
     with only_rebuild(database_url) as connection, trial(cluster, None) as processors:
         teller.say(f"Reading all events again as {processors.application_id}.")
         listener = Listener(connection, processors)

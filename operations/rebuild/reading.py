@@ -6,19 +6,20 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from operations.output import SILENT
 from operations.reconcile.positions import Offsets
+from schemas.brokers import Brokers
 
 _BATCH_RECORDS = 10_000
 _ANSWER_SECONDS = 30.0
 
 
-def read_to_end(bootstrap_servers: str, begins: Offsets, ends: Offsets) -> Iterator[Message]:
+def read_to_end(brokers: Brokers, begins: Offsets, ends: Offsets) -> Iterator[Message]:
     """Yield the records from `begins` up to `ends`, which are exclusive; in order by partition."""
     left = {partition for partition, end in ends.items() if begins[partition] < end}
     if not left:
         return
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap_servers,
+            **brokers.client,
             # It never joins a group; a consumer must have one.
             "group.id": "outbox-rebuild-reader",
             "enable.auto.commit": False,

@@ -24,6 +24,7 @@ from operations.rebuild.processes import LocalProcesses, local_processes
 from operations.rebuild.seeding import seed_facts
 from operations.reconcile.positions import Partition
 from operations.replay.sending import send_events
+from schemas.brokers import Brokers
 from schemas.topics import (
     EVENTS_SESSION,
     PACKAGE_FACTS_CHANGELOG,
@@ -59,25 +60,25 @@ def only_rebuild(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def replace(database_url: str, bootstrap_servers: str, actor: str, teller: Teller) -> Replacement:
+def replace(database_url: str, brokers: Brokers, actor: str, teller: Teller) -> Replacement:
     """Make the state anew, and wait until the ledger writer has read what follows from it.
 
     Raises ProblemError where processors run that cannot be stopped from here.
     """
-    cluster = Cluster(bootstrap_servers)
+    cluster = Cluster(brokers)
     with (
         only_rebuild(database_url) as connection,
-        local_processes(bootstrap_servers) as local,
+        local_processes(brokers) as local,
     ):
         _stop(cluster, local, PROCESSORS_GROUP, teller)
-        made = cluster.create_missing(TOPICS, _replication_factor(cluster))
+        made = cluster.create_missing(TOPICS, cluster.scale())
         if made:
             teller.say(f"Made the topics that were not there: {', '.join(made)}.")
         sent = _send_missing(database_url, cluster, teller)
         moved = _move_ledger_writer(cluster, local, teller)
         move_to_beginning(cluster, PROCESSORS_GROUP)
         _replace_changelogs(cluster, local)
-        seeded = seed_facts(database_url, bootstrap_servers)
+        seeded = seed_facts(database_url, cluster)
         begin_changelogs(cluster, PROCESSORS_GROUP)
         teller.say(f"Made the changelogs anew, with {seeded} recorded facts of sessions.")
         record_action(
@@ -107,12 +108,6 @@ def _stop(cluster: Cluster, local: LocalProcesses | None, group: str, teller: Te
         )
 
 
-def _replication_factor(cluster: Cluster) -> int:
-    """Return how many copies a topic of this Kafka has, by one that is there."""
-    there = cluster.ids([topic.name for topic in TOPICS])
-    return cluster.replication_factor(next(iter(there))) if there else 1
-
-
 def _send_missing(database_url: str, cluster: Cluster, teller: Teller) -> int:
     """Send the events again that their topic no longer holds; return how many."""
 
@@ -123,7 +118,7 @@ def _send_missing(database_url: str, cluster: Cluster, teller: Teller) -> int:
         psycopg.connect(database_url) as connection,
         events_not_in_kafka(connection, cluster, report) as events,
     ):
-        sent = send_events(cluster.bootstrap_servers, events, "rebuild")
+        sent = send_events(cluster.brokers, events, "rebuild")
     teller.say(f"Sent {sent} events again that {EVENTS_SESSION.name} no longer held.")
     return sent
 
@@ -149,9 +144,9 @@ def _move_ledger_writer(
 
 def _replace_changelogs(cluster: Cluster, local: LocalProcesses | None) -> None:
     """Delete the changelogs and begin new ones, which are not complete yet."""
-    copies = _replication_factor(cluster)
+    scale = cluster.scale()
     cluster.delete_topics([changelog.name for changelog in _CHANGELOGS])
-    cluster.create_missing(_CHANGELOGS, copies)
+    cluster.create_missing(_CHANGELOGS, scale)
     begin_changelogs(cluster, PROCESSORS_GROUP, complete=False)
     if local is not None:
         local.drop_state()

@@ -18,16 +18,11 @@ from confluent_kafka import KafkaError, Producer
 
 from operations.failures import UnreachableError
 from operations.output import SILENT
+from operations.rebuild.cluster import Cluster
 from schemas import codec
 from schemas.errors import Undecodable
 from schemas.records import SessionCompleted, SessionEvaluated, SessionVoided
-from schemas.topics import (
-    EVENTS_SESSION,
-    PACKAGE_FACTS_CHANGELOG,
-    PACKAGE_SESSIONS,
-    SESSION_FACTS_CHANGELOG,
-    Topic,
-)
+from schemas.topics import PACKAGE_FACTS_CHANGELOG, SESSION_FACTS_CHANGELOG, Topic
 from stream_processors.billing.facts import (
     Fact,
     SessionFacts,
@@ -50,7 +45,7 @@ _EVENTS = """
 """
 
 
-def seed_facts(database_url: str, bootstrap_servers: str) -> int:
+def seed_facts(database_url: str, cluster: Cluster) -> int:
     """Write what each recorded event of a session says into the changelogs; return how many.
 
     The changelogs are begun, and nobody reads them yet. Raises UnreachableError.
@@ -58,7 +53,7 @@ def seed_facts(database_url: str, bootstrap_servers: str) -> int:
     with (
         psycopg.connect(database_url) as connection,
         connection.cursor(name="recorded_facts") as events,
-        _Seeds(bootstrap_servers) as seeds,
+        _Seeds(cluster) as seeds,
     ):
         events.itersize = _ROWS_AT_ONCE
         events.execute(_EVENTS)
@@ -86,11 +81,12 @@ def _fact(row: tuple[Any, ...]) -> Fact | None:
 class _Seeds:
     """Writes facts into the changelogs; left without an error, all of them are there."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, cluster: Cluster) -> None:
+        self._partitions = cluster.scale().partitions
         self._failures: list[KafkaError] = []
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **cluster.brokers.client,
                 "enable.idempotence": True,
                 "compression.type": "lz4",
                 "log_level": 3,
@@ -114,11 +110,11 @@ class _Seeds:
     def sow(self, facts: SessionFacts) -> int:
         """Write the facts of a session, also to each package that they name; return how many."""
         for fact in facts:
-            place = partition_of(fact.session_id.encode(), EVENTS_SESSION.partitions)
+            place = partition_of(fact.session_id.encode(), self._partitions)
             self._write(SESSION_FACTS_CHANGELOG, place, session_fact_key(fact), fact)
         for told in package_sessions(facts):
             package_id = told.service_package_id
-            place = partition_of(package_id.encode(), PACKAGE_SESSIONS.partitions)
+            place = partition_of(package_id.encode(), self._partitions)
             for fact in facts:
                 key = package_fact_key(package_id, fact)
                 self._write(PACKAGE_FACTS_CHANGELOG, place, key, fact)

@@ -22,6 +22,7 @@ from operations.rebuild.cluster import Cluster
 from operations.rebuild.following import Report, follow
 from operations.reconcile.stages import Stage
 from schemas.topics import EVENTS_SESSION, PACKAGE_SESSIONS, Topic
+from stream_processors.kafka_settings import security_environment
 from stream_processors.written_topics import written_topics
 
 PREFIX = "outbox-rebuild-"
@@ -97,7 +98,8 @@ class Trial:
         self.starts += 1
         inherited = {key: text for key, text in os.environ.items() if key[:7] != "OUTBOX_"}
         own = {
-            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": self.cluster.bootstrap_servers,
+            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": self.cluster.brokers.addresses,
+            **security_environment(self.cluster.brokers.security),
             "OUTBOX_STATE_DIRECTORY": str(self.directory / "state"),
             "OUTBOX_HEALTH_PORT": "0",
             "OUTBOX_WORKER_NAME": "trial",
@@ -134,8 +136,7 @@ def trial(cluster: Cluster, until: datetime | None) -> Iterator[Trial]:
     try:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         given.directory.mkdir(mode=0o700)
-        copies = cluster.replication_factor(EVENTS_SESSION.name)
-        cluster.create_missing(list(given.topics.values()), copies)
+        cluster.create_missing(list(given.topics.values()), cluster.scale())
         move_to_beginning(cluster, application_id)
         begin_changelogs(cluster, application_id)
         yield given

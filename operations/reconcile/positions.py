@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from operations.failures import UnreachableError
 from operations.output import SILENT
+from schemas.brokers import Brokers
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -28,14 +29,12 @@ class Positions(Protocol):
 class KafkaPositions:
     """Asks a broker. Every method raises UnreachableError where it does not answer in time."""
 
-    def __init__(self, bootstrap_servers: str, timeout_seconds: float) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, brokers: Brokers, timeout_seconds: float) -> None:
+        self._brokers = brokers
         self._timeout_seconds = timeout_seconds
         # Kept: a client that is given up takes its open questions along. Silent: its own log would
         # repeat, on standard error, what is raised here.
-        self._admin = AdminClient(
-            {"bootstrap.servers": bootstrap_servers, "log_level": 4}, logger=SILENT
-        )
+        self._admin = AdminClient({**brokers.client, "log_level": 4}, logger=SILENT)
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """See Positions. Raises UnreachableError for a topic that is not there, too."""
@@ -79,7 +78,7 @@ class KafkaPositions:
             raise self._unreachable(error) from error
         if found.error is not None:
             raise UnreachableError(
-                f"The topic {topic} cannot be read at {self._bootstrap_servers}: {found.error}. "
+                f"The topic {topic} cannot be read at {self._brokers}: {found.error}. "
                 "`outbox up` creates the topics of the local stack."
             )
         return list(found.partitions)
@@ -92,6 +91,6 @@ class KafkaPositions:
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         return UnreachableError(
-            f"Kafka at {self._bootstrap_servers} does not answer: {error}. Without the processors' "
+            f"Kafka at {self._brokers} does not answer: {error}. Without the processors' "
             "positions nothing can be judged: see `outbox status`, start it with `outbox up`."
         )

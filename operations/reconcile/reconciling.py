@@ -50,7 +50,7 @@ def examine_now(
     """
     patience = ReconcileSettings()
     database_url = settings.need("database_url")
-    servers = settings.need("kafka_bootstrap_servers")
+    servers = settings.brokers()
     positions = KafkaPositions(servers, patience.kafka_timeout_seconds)
     with database(database_url) as connection:
         return examine(connection, positions, patience, window, sleep)

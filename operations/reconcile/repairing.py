@@ -49,7 +49,7 @@ def repair_now(
     does not answer; what was sent by then does no harm, and the next repair sends what is missing.
     """
     patience = ReconcileSettings()
-    servers = settings.need("kafka_bootstrap_servers")
+    servers = settings.brokers()
     positions = KafkaPositions(servers, patience.kafka_timeout_seconds)
     with database(settings.need("database_url")) as connection:
         before = examine(connection, positions, patience, (since, until))

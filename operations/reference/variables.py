@@ -7,17 +7,20 @@ from pydantic_settings import BaseSettings
 
 from connectors.definition import PACES
 from infra.local.layout import DEFAULT_PORT_BASE
+from infra.postgres.migrate import ROLES
 from operations.console.settings import ConsoleSettings
-from operations.keeper.__main__ import KeeperSettings
 from operations.maintain.settings import MaintainSettings
 from operations.reconcile.settings import ReconcileSettings
 from operations.scheduler.settings import SchedulerSettings
 from operations.settings import Settings
+from operations.setup.database import password_variable
 from producer_app.api.settings import ApiSettings
+from stream_processors.kafka_settings import KafkaSecuritySettings, KafkaSettings
 from stream_processors.notifications.settings import NotificationsSettings, WebhookSettings
 from stream_processors.settings import (
     LedgerWriterSettings,
     LoggingSettings,
+    PagesSettings,
     ProcessSettings,
     WorkerSettings,
 )
@@ -64,18 +67,25 @@ STACK = (
     Variable("NO_COLOR", "", "Set to anything, it leaves colours out, also on a terminal."),
 )
 
+SETUP = tuple(
+    Variable(password_variable(role), "must be set", f"The password that `{role}` is given.")
+    for role in ROLES
+)
+
 SETTINGS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Addresses, for every verb; the default is the local stack", Settings),
+    ("Kafka's TLS and SASL, for every verb and every process", KafkaSecuritySettings),
     ("`outbox reconcile`, and the scheduler", ReconcileSettings),
     ("`outbox maintain`, and the scheduler", MaintainSettings),
     ("Every process", LoggingSettings),
-    ("Every process of `stream_processors`, and the scheduler", ProcessSettings),
+    ("Every process but the console", PagesSettings),
+    ("Every process of `stream_processors`, and the scheduler", KafkaSettings),
+    ("The same", ProcessSettings),
     ("The worker", WorkerSettings),
     ("The ledger writer", LedgerWriterSettings),
     ("The notifications", NotificationsSettings),
     ("Each agent of the notifications: `<AGENT>` is `SIGNUP`", WebhookSettings),
     ("The scheduler", SchedulerSettings),
-    ("The connector-keeper", KeeperSettings),
     ("The console", ConsoleSettings),
     ("The application's [HTTP API](application-api.md)", ApiSettings),
 )
@@ -87,6 +97,8 @@ def variables() -> str:
     stack = [_row(each.name, each.default, each.text) for each in STACK]
     tables = [_table("The local stack, and every verb", stack)]
     tables += [_table(title, _rows(settings)) for title, settings in SETTINGS]
+    setup = [_row(each.name, each.default, each.text) for each in SETUP]
+    tables += [_table("`outbox setup database`", setup)]
     return "\n\n".join(tables)
 
 

@@ -141,7 +141,7 @@ def _replayed(order: Order) -> Progress:
     settings = load_settings()
     place = Place(
         settings.need("database_url"),
-        settings.need("kafka_bootstrap_servers"),
+        settings.brokers(),
         layout_from_environment().home / "replay",
     )
     interrupt_on_termination()

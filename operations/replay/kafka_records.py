@@ -17,6 +17,7 @@ from confluent_kafka import (
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
 from operations.replay.sending import Record
+from schemas.brokers import Brokers
 
 _ANSWER_SECONDS = 30.0
 _POLL_SECONDS = 0.2
@@ -39,12 +40,12 @@ class KafkaRecords:
     Every method raises UnreachableError where Kafka does not answer.
     """
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
         self._bounds: dict[tuple[str, int], tuple[int, int]] = {}
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **brokers.client,
                 "group.id": "outbox-replay",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -74,7 +75,7 @@ class KafkaRecords:
             raise self._unreachable(error.args[0].str()) from error
         if found.error is not None:
             raise ProblemError(
-                f"Kafka at {self._bootstrap_servers} has no topic {topic}: {found.error.str()}."
+                f"Kafka at {self._brokers} has no topic {topic}: {found.error.str()}."
                 " `outbox up` creates the topics of the local stack."
             )
         return sorted(found.partitions)
@@ -153,7 +154,7 @@ class KafkaRecords:
 
     def _unreachable(self, why: str) -> UnreachableError:
         return UnreachableError(
-            f"Kafka at {self._bootstrap_servers} cannot be read: {why}. See `outbox status`; once"
+            f"Kafka at {self._brokers} cannot be read: {why}. See `outbox status`; once"
             " Kafka runs, run the same command again: it goes on where it was."
         )
 

@@ -18,6 +18,7 @@ from operations.replay.progress import Progress, ProgressFile
 from operations.replay.selection import Page, Selection, fingerprint
 from operations.replay.sending import EventSender
 from operations.replay.topic_pages import TopicPages
+from schemas.brokers import Brokers
 
 _PAGE_EVENTS_MAX = 1_000
 
@@ -52,7 +53,7 @@ class Place:
     """Between which services it is done, and the folder in which progress is kept."""
 
     database_url: str
-    bootstrap_servers: str
+    brokers: Brokers
     folder: Path
 
 
@@ -66,7 +67,7 @@ def replay_events(order: Order, place: Place, watcher: Watcher) -> Progress:
     with (
         ProgressFile(place.folder, _name(order.selection, place)) as file,
         psycopg.connect(place.database_url, autocommit=True, connect_timeout=10) as connection,
-        KafkaRecords(place.bootstrap_servers) as records,
+        KafkaRecords(place.brokers) as records,
     ):
         if order.restart and not order.dry_run:
             file.remove()
@@ -105,7 +106,7 @@ def _send(
     watcher: Watcher,
 ) -> None:
     pace = Pace(order.rate)
-    with EventSender(place.bootstrap_servers, "replay") as sender:
+    with EventSender(place.brokers, "replay") as sender:
         for page in pages:
             for chosen in page.chosen:
                 pace.wait()
@@ -138,4 +139,4 @@ def _record(
 def _name(selection: Selection, place: Place) -> str:
     database = conninfo_to_dict(place.database_url)
     where = [str(database.get(part)) for part in ("host", "hostaddr", "port", "dbname")]
-    return fingerprint(selection, *where, place.bootstrap_servers)
+    return fingerprint(selection, *where, place.brokers.addresses)

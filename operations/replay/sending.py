@@ -15,6 +15,7 @@ from psycopg import sql
 
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
+from schemas.brokers import Brokers
 
 REPLAYED = "replayed"
 PATIENCE_SECONDS = 60.0
@@ -90,7 +91,7 @@ def _instant(time_of_insert: datetime) -> bytes:
 
 
 def send_events(
-    bootstrap_servers: str,
+    brokers: Brokers,
     events: Iterable[Mapping[str, Any]],
     replayed: str,
     report: Callable[[int], None] = lambda _: None,
@@ -101,7 +102,7 @@ def send_events(
     report is told from time to time how many were sent. Raises as EventSender does. One that is on
     its way already comes twice, which changes nothing.
     """
-    with EventSender(bootstrap_servers, replayed) as sender:
+    with EventSender(brokers, replayed) as sender:
         for event in events:
             sender.send(event_record(event))
             if sender.sent % _REPORT_EVERY == 0:
@@ -118,17 +119,17 @@ class EventSender:
     """
 
     def __init__(
-        self, bootstrap_servers: str, replayed: str, patience_seconds: float = PATIENCE_SECONDS
+        self, brokers: Brokers, replayed: str, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
         self.sent = 0
-        self._bootstrap_servers = bootstrap_servers
+        self._brokers = brokers
         self._replayed = replayed.encode()
         self._patience_seconds = patience_seconds
         self._delivered = 0
         self._failure: KafkaError | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **brokers.client,
                 # As Connect: else an equal key lands on another partition.
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
@@ -212,14 +213,14 @@ class EventSender:
     def _refuse_failure(self) -> None:
         if self._failure is not None:
             raise ProblemError(
-                f"Kafka at {self._bootstrap_servers} refuses an event: {self._failure.str()}."
+                f"Kafka at {self._brokers} refuses an event: {self._failure.str()}."
                 f" {self._so_far()} If its topic is missing, `outbox up` creates it. Once the cause"
                 " is mended, run the same command again: what arrives twice changes nothing."
             )
 
     def _unreachable(self, why: str) -> UnreachableError:
         return UnreachableError(
-            f"Kafka at {self._bootstrap_servers} does not answer: {why}. {self._so_far()}"
+            f"Kafka at {self._brokers} does not answer: {why}. {self._so_far()}"
             " See `outbox status`; once Kafka runs, run the same command again: what arrives twice"
             " changes nothing."
         )

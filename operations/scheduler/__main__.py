@@ -56,7 +56,7 @@ def main() -> None:
         return {**timetable.health(), "live": all(worker.is_alive() for worker in workers)}
 
     pages = Pages(_NAME, health, lambda: task_gauges(timetable.standings()))
-    serve_pages(settings.health_port, pages)
+    serve_pages(settings.health_address, pages)
     _log.info("scheduler_starts")
     stopping.wait()
 

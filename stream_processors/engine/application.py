@@ -11,6 +11,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
+from stream_processors.engine.credentials import faust_credentials
 from stream_processors.engine.messages import InboundRecord
 from stream_processors.engine.streams import BatchStream
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from schemas.brokers import Brokers
     from stream_processors.engine.lag import Partition
     from stream_processors.engine.processing import Processor
     from stream_processors.engine.progress import Progress
@@ -144,7 +146,7 @@ class _Transport(Transport):
 def make_application(
     *,
     application_id: str,
-    bootstrap_servers: str,
+    brokers: Brokers,
     worker_name: str,
     directory: Path,
     progress: Progress,
@@ -155,7 +157,8 @@ def make_application(
     """
     application = faust.App(
         application_id,
-        broker=f"kafka://{bootstrap_servers.replace(',', ';')}",
+        broker=f"kafka://{brokers.addresses.replace(',', ';')}",
+        broker_credentials=faust_credentials(brokers.security),
         datadir=str(directory / "faust"),
         # exactly_once lets outputs leave outside its transaction; ours are idempotent instead.
         processing_guarantee="at_least_once",

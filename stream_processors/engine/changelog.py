@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicParti
 from confluent_kafka import KafkaError as Error
 from confluent_kafka.admin import AdminClient
 
-from schemas.topics import topic_ids
+from schemas.topic_creation import topic_ids
 from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from stream_processors.engine.logs import KAFKA_LOG
 

@@ -1,4 +1,4 @@
-"""A process's pages, which it answers itself, on loopback: /health, /live and /metrics."""
+"""A process's pages, which it answers itself: /health, /live and /metrics."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Pages:
         return {**health, "ready": bool(health["ready"]) and bool(health.get("live", True))}
 
 
-def serve_pages(port: int, pages: Pages) -> None:
-    """Answer GET on 127.0.0.1, from a thread of its own; raises OSError where the port is taken."""
+def serve_pages(address: tuple[str, int], pages: Pages) -> None:
+    """Answer GET at a host's port, from a thread of its own; raises OSError where it is taken."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle(self) -> None:
@@ -94,7 +94,7 @@ def serve_pages(port: int, pages: Pages) -> None:
         def log_message(self, *_: object) -> None:
             """Log nothing: requests for these pages are not worth a line each."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(address, Handler)
     threading.Thread(target=server.serve_forever, name="pages", daemon=True).start()
 
 

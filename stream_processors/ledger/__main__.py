@@ -144,7 +144,7 @@ class LedgerWriter:
             group=group,
             topics=LEDGER_WRITER_READS[group],
             member=self._settings.writer_name,
-            kafka=self._settings.kafka,
+            kafka=self._settings.brokers.client,
             carry_out=carry_out,
             every_seconds=every_seconds,
             stopping=self.stopping,
@@ -160,7 +160,7 @@ def main() -> None:
     writer = LedgerWriter(settings, tracer)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: writer.stopping.set())
-    serve_pages(settings.health_port, Pages(settings.writer_name, writer.health, writer.gauges))
+    serve_pages(settings.health_address, Pages(settings.writer_name, writer.health, writer.gauges))
     _log.info("ledger_writer_starts")
     writer.run()
     if tracer is not None:

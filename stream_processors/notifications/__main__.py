@@ -20,12 +20,13 @@ from stream_processors.engine.crash import end_process
 from stream_processors.engine.health import Pages, serve_pages
 from stream_processors.engine.lag import lag_gauge
 from stream_processors.engine.logs import set_up_logs
+from stream_processors.environment import SettingsError
 from stream_processors.ledger.consuming import TopicLoop
 from stream_processors.notifications.agents import AGENTS
 from stream_processors.notifications.notifier import Notifier
 from stream_processors.notifications.settings import NotificationsSettings, chosen_agents
 from stream_processors.notifications.webhook import Webhook
-from stream_processors.settings import SettingsError, end_as_wrongly_used, read_settings
+from stream_processors.settings import end_as_wrongly_used, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Notifications:
                 group=agent.group,
                 topics=[agent.topic],
                 member=settings.notifications_name,
-                kafka=settings.kafka,
+                kafka=settings.brokers.client,
                 carry_out=notifier.carry_out,
                 every_seconds=0.0,
                 stopping=self.stopping,
@@ -125,7 +126,7 @@ def main() -> None:
         notifications.health,
         lambda: [lag_gauge(notifications.lags())],
     )
-    serve_pages(settings.health_port, pages)
+    serve_pages(settings.health_address, pages)
     _log.info("notifications_start", agents=[agent.name for agent in agents])
     notifications.run()
 

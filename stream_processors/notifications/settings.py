@@ -12,8 +12,9 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_processors.environment import settings_from_environment
 from stream_processors.notifications.agents import AGENTS, Agent
-from stream_processors.settings import ProcessSettings, settings_from_environment
+from stream_processors.settings import ProcessSettings
 
 # What needs no quoting where settings are written down.
 _ADDRESS = re.compile(r"https?://[^\s\"'\\<>]+", re.IGNORECASE)

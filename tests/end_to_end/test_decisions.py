@@ -27,7 +27,7 @@ def deliver_all_again(books: Books, times: int = 2) -> None:
             "ORDER BY created_at, id",
             [books.name],
         ).fetchall()
-    brokers = books.stack.address("kafka_bootstrap_servers")
+    brokers = books.stack.brokers
     for _ in range(times):
         assert send_events(brokers, events, "test") == len(events)
 

@@ -25,7 +25,7 @@ PATIENT = ReconcileSettings()
 
 def reconciled(books: Books, since: datetime, patience: ReconcileSettings) -> Reconciliation:
     """What fell due since a test began: other tests leave their own discrepancies behind."""
-    positions = KafkaPositions(books.stack.address("kafka_bootstrap_servers"), 10)
+    positions = KafkaPositions(books.stack.brokers, 10)
     with database(books.stack.address("database_url")) as connection:
         return examine(connection, positions, patience, (since, None)).found
 

@@ -26,7 +26,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
-    return Topics(stack.address("kafka_bootstrap_servers"))
+    return Topics(stack.brokers)
 
 
 @contextmanager
@@ -216,7 +216,7 @@ def test_a_topic_of_events_made_anew_while_its_worker_was_stopped_is_told_and_fi
         books.insert(books.completed("during"))
         wait_for_receipts(books, 4)
         topics.delete(EVENTS_SESSION.name)
-        create_missing_topics(topics.bootstrap_servers)
+        create_missing_topics(topics.brokers)
 
     done = replaced(books)
 
@@ -251,7 +251,7 @@ def test_workers_that_it_cannot_stop_are_named_and_nothing_is_changed(
             **command_environment(books.stack.layout),
             "OUTBOX_HOME": str(tmp_path),
             "OUTBOX_DATABASE_URL": books.stack.address("database_url"),
-            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": "localhost:" + topics.bootstrap_servers.split(":")[1],
+            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": "localhost:" + topics.brokers.addresses.split(":")[1],
         },
         cwd=project_directory(),
         capture_output=True,

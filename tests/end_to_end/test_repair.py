@@ -50,8 +50,7 @@ def repaired(books: Books, began: datetime) -> tuple[int, dict[str, Any]]:
 def test_bills_whose_payables_were_skipped_are_posted_after_a_repair(books: Books) -> None:
     """A receipt without its effect: a single session, and a package with an evaluated session."""
     began = datetime.now(UTC)
-    servers = books.stack.address("kafka_bootstrap_servers")
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient(books.stack.brokers.client)
     books.insert(books.completed("fine"))
     before = books.wait_for_bills(1)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from schemas.brokers import Brokers
+
 _numbers = itertools.count(1)
 
 
@@ -16,11 +18,11 @@ _numbers = itertools.count(1)
 class Topics:
     """Makes topics, and reads, truncates and replaces them."""
 
-    bootstrap_servers: str
+    brokers: Brokers
 
     @property
     def settings(self) -> dict[str, str | int]:
-        return {"bootstrap.servers": self.bootstrap_servers}
+        return dict(self.brokers.client)
 
     def unique(self, name: str) -> str:
         """Return a name that no other test uses."""

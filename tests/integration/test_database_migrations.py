@@ -2,10 +2,10 @@ import difflib
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,8 +14,10 @@ from psycopg import sql
 from infra.local.postgres import client_environment, installation
 from infra.postgres import migrate, objects
 from infra.postgres.errors import DatabaseSetupError, MigrationChangedError, MigrationFailedError
-from infra.postgres.migrate import OWNER, ROLES, apply_migrations, bootstrap
+from infra.postgres.migrate import OWNER, ROLES, SLOT, apply_migrations, bootstrap
+from operations.setup.database import password_variable
 from tests.postgres_server import PostgresServer
+from tests.running_stack import outbox_command
 
 
 @pytest.fixture
@@ -210,10 +212,41 @@ def test_the_migration_can_be_applied_from_the_command_line(
 ) -> None:
     url = postgres_server.url(OWNER, empty_database)
     done = subprocess.run(
-        [sys.executable, "-m", "infra.postgres.migrate", "--database-url", url],
+        outbox_command("setup", "database", "--migrations-only"),
         check=True,
         capture_output=True,
         text=True,
-        env=os.environ,
+        env=os.environ | {"OUTBOX_DATABASE_URL": url},
     )
     assert done.stdout == "0001_initial\n"
+
+
+def test_all_that_a_server_of_others_needs_is_made_from_the_command_line_and_may_be_made_again(
+    postgres_server: PostgresServer, admin: psycopg.Connection[Any]
+) -> None:
+    url = postgres_server.url(OWNER, "made_from_outside")
+    passwords = {password_variable(role): text for role, text in postgres_server.passwords.items()}
+    settings = {
+        "OUTBOX_DATABASE_URL": url,
+        "OUTBOX_ADMIN_DATABASE_URL": postgres_server.admin_url,
+        **passwords,
+    }
+    command = outbox_command("setup", "database")
+    try:
+        for applied in ("0001_initial\n", ""):
+            done = subprocess.run(
+                command, check=True, capture_output=True, text=True, env=os.environ | settings
+            )
+            assert done.stdout == applied
+        [slot] = admin.execute(
+            "SELECT database, failover FROM pg_replication_slots WHERE slot_name = %s", [SLOT]
+        ).fetchall()
+        assert slot == ("made_from_outside", True)
+        del settings["OUTBOX_CONNECTOR_PASSWORD"]
+        refused = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=os.environ | settings
+        )
+        assert (refused.returncode, "OUTBOX_CONNECTOR_PASSWORD" in refused.stderr) == (2, True)
+    finally:
+        admin.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
+        admin.execute("DROP DATABASE made_from_outside WITH (FORCE)")

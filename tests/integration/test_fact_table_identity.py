@@ -15,7 +15,7 @@ from tests.running_stack import RunningStack
 
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
-    return Topics(stack.address("kafka_bootstrap_servers"))
+    return Topics(stack.brokers)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ faust.Worker(application, loglevel="info", redirect_stdouts=False).execute_from_
 
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
-    return Topics(stack.address("kafka_bootstrap_servers"))
+    return Topics(stack.brokers)
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def _running(
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a small Faust worker with one of the agents above; its output is what they print."""
     program = APPLICATION.replace("AGENT", agent)
-    arguments = [group, topics.bootstrap_servers, topic, str(directory)]
+    arguments = [group, topics.brokers.addresses, topic, str(directory)]
     with subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         stdout=subprocess.PIPE,
@@ -96,7 +96,7 @@ async def _started_thread(topics: Topics, directory: Path) -> AsyncIterator[Any]
     """Give the engine's consumer thread, with the very consumer that Faust starts."""
     application = make_application(
         application_id=topics.unique("traps"),
-        bootstrap_servers=topics.bootstrap_servers,
+        brokers=topics.brokers,
         worker_name="worker-1",
         directory=directory,
         progress=Progress("test", ()),

@@ -24,7 +24,7 @@ JAVA_PARTITIONS = {
 
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
-    return Topics(stack.address("kafka_bootstrap_servers"))
+    return Topics(stack.brokers)
 
 
 @pytest.fixture

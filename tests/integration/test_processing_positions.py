@@ -20,7 +20,7 @@ from tests.unit.engine_fakes import Ended, ScriptedAgent
 
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
-    return Topics(stack.address("kafka_bootstrap_servers"))
+    return Topics(stack.brokers)
 
 
 @pytest.fixture

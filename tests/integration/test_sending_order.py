@@ -10,6 +10,7 @@ import pytest
 from operations import recovery
 from operations.rebuild.missing_events import events_not_in_kafka
 from operations.reconcile.repairing import events_to_send
+from schemas.brokers import Brokers
 from tests.integration.database_rows import InsertedEvent, complete, evaluate, void
 from tests.integration.old_days import maintained, old_session
 from tests.postgres_server import PostgresServer
@@ -56,7 +57,7 @@ def rebuilt(url: str, _: pytest.MonkeyPatch) -> list[str]:
     """From a topic that holds nothing."""
     empty = {("events.session", 0): 0}
     cluster: Any = SimpleNamespace(
-        bootstrap_servers="nowhere",
+        brokers=Brokers("nowhere"),
         begins=lambda _: empty,
         positions=SimpleNamespace(ends=lambda _: empty),
     )

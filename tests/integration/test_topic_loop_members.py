@@ -38,7 +38,7 @@ BEYOND_ITS_SESSION_SECONDS = 8.0
 
 @pytest.fixture
 def topics(stack: RunningStack) -> Topics:
-    return Topics(stack.address("kafka_bootstrap_servers"))
+    return Topics(stack.brokers)
 
 
 @pytest.fixture

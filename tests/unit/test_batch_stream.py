@@ -11,6 +11,7 @@ import pytest
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from schemas.brokers import Brokers
 from stream_processors.engine import batching
 from stream_processors.engine.application import make_application
 from stream_processors.engine.progress import Progress
@@ -24,7 +25,7 @@ class Source:
     def __init__(self, directory: Path) -> None:
         self.application = make_application(
             application_id="test",
-            bootstrap_servers="127.0.0.1:1",
+            brokers=Brokers("127.0.0.1:1"),
             worker_name="worker",
             directory=directory,
             progress=Progress("test", ()),

@@ -8,6 +8,7 @@ from typing import Any
 
 from faust.types import TP
 
+from schemas.brokers import Brokers
 from stream_processors.engine.application import make_application
 from stream_processors.engine.progress import Progress
 
@@ -20,7 +21,7 @@ class Handing:
     def __init__(self, directory: Path, *fetches: list[int]) -> None:
         application = make_application(
             application_id="test",
-            bootstrap_servers="127.0.0.1:1",
+            brokers=Brokers("127.0.0.1:1"),
             worker_name="worker",
             directory=directory,
             progress=Progress("test", ()),

@@ -13,6 +13,8 @@ from stream_processors.engine.health import Pages, serve_pages
 from stream_processors.ledger.__main__ import LedgerWriter
 from stream_processors.settings import LedgerWriterSettings
 
+HOST = "127.0.0.1"
+
 
 def _free_port() -> int:
     with socket.socket() as reserved:
@@ -34,7 +36,9 @@ def test_the_page_says_what_is_and_its_status_whether_that_is_ready(
     ready: bool, status: int
 ) -> None:
     port = _free_port()
-    serve_pages(port, Pages("one", lambda: {"ready": ready, "assignment": ["events.session[0]"]}))
+    serve_pages(
+        (HOST, port), Pages("one", lambda: {"ready": ready, "assignment": ["events.session[0]"]})
+    )
 
     answered, body = _get(port)
 
@@ -45,14 +49,14 @@ def test_the_page_says_what_is_and_its_status_whether_that_is_ready(
 def test_the_page_is_asked_anew_each_time() -> None:
     port = _free_port()
     answers = iter([False, True])
-    serve_pages(port, Pages("one", lambda: {"ready": next(answers)}))
+    serve_pages((HOST, port), Pages("one", lambda: {"ready": next(answers)}))
 
     assert [_get(port)[0], _get(port)[0]] == [503, 200]
 
 
 def test_there_is_no_other_page() -> None:
     port = _free_port()
-    serve_pages(port, Pages("one", lambda: {"ready": True}))
+    serve_pages((HOST, port), Pages("one", lambda: {"ready": True}))
 
     assert _get(port, "/")[0] == 404
 
@@ -63,7 +67,7 @@ def test_health_that_cannot_be_told_is_no_health() -> None:
     def fail() -> Mapping[str, object]:
         raise ZeroDivisionError
 
-    serve_pages(port, Pages("one", fail))
+    serve_pages((HOST, port), Pages("one", fail))
 
     assert _get(port)[0] == 503
     assert b"ZeroDivisionError" in _get(port)[1]
@@ -80,7 +84,7 @@ def test_a_caller_who_does_not_wait_for_the_answer_is_no_error(
         gone.wait(5)
         return {"ready": True, "much": "x" * 1_000_000}
 
-    serve_pages(port, Pages("one", answer_late))
+    serve_pages((HOST, port), Pages("one", answer_late))
     caller = socket.create_connection(("127.0.0.1", port))
     caller.sendall(b"GET /health HTTP/1.0\r\n\r\n")
     assert asked.wait(5)
@@ -97,7 +101,7 @@ def test_a_caller_who_does_not_wait_for_the_answer_is_no_error(
 
 def test_it_listens_on_loopback_only() -> None:
     port = _free_port()
-    serve_pages(port, Pages("one", lambda: {"ready": True}))
+    serve_pages((HOST, port), Pages("one", lambda: {"ready": True}))
 
     with socket.socket() as elsewhere:
         elsewhere.bind(("127.0.0.2", port))
@@ -108,7 +112,7 @@ def test_a_port_that_is_taken_is_an_error() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(OSError, match="in use"):
-            serve_pages(other.getsockname()[1], Pages("one", lambda: {"ready": True}))
+            serve_pages((HOST, other.getsockname()[1]), Pages("one", lambda: {"ready": True}))
 
 
 def test_a_ledger_writer_is_not_ready_while_a_part_of_it_is_dead(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_worker_is_told_all_by_the_environment() -> None:
     assert settings.worker_name == "worker-1"
     assert settings.state_directory == Path("/somewhere/state")
     assert settings.health_port == 25_410
-    assert settings.kafka == {"bootstrap.servers": "127.0.0.1:25401"}
+    assert settings.brokers.client == {"bootstrap.servers": "127.0.0.1:25401"}
 
 
 def test_a_ledger_writer_is_told_all_by_the_environment() -> None:
@@ -75,3 +75,11 @@ def _refused(changes: dict[str, str], without: str = "") -> list[dict[str, str]]
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     return [json.loads(line) for line in ended.stderr.splitlines()]
+
+
+def test_a_worker_says_whether_it_works_to_its_own_machine_alone_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_settings(WorkerSettings).health_address == ("127.0.0.1", 25_410)
+    monkeypatch.setenv("OUTBOX_HEALTH_HOST", "0.0.0.0")  # noqa: S104 - as in a container
+    assert read_settings(WorkerSettings).health_address == ("0.0.0.0", 25_410)  # noqa: S104

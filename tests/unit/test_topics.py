@@ -7,19 +7,13 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from schemas import topics as catalogue
+from schemas import topic_creation
+from schemas.brokers import Brokers
 from schemas.definitions import load_events
-from schemas.topics import (
-    EVENT_TOPICS,
-    PAYABLES,
-    TOPICS,
-    Topic,
-    connect,
-    create_missing_topics,
-    verify_topics,
-)
+from schemas.topic_creation import create_missing_topics, verify_topics
+from schemas.topics import EVENT_TOPICS, PAYABLES, TOPICS, Scale, Topic, scaled
 
-BROKERS = "kafka.example:9092"
+BROKERS = Brokers("kafka.example:9092")
 
 
 @dataclass
@@ -48,14 +42,18 @@ class Cluster:
     partitions: dict[str, int] = field(default_factory=dict)
     configurations: dict[str, dict[str, str]] = field(default_factory=dict)
     failures: dict[str, KafkaException] = field(default_factory=dict)
-    replication_factors: set[int] = field(default_factory=set)
+    replicas: dict[str, int] = field(default_factory=dict)
 
     def list_topics(self, timeout: float) -> Any:  # noqa: ARG002
         if "list_topics" in self.failures:
             raise self.failures["list_topics"]
         return SimpleNamespace(
             topics={
-                name: SimpleNamespace(partitions=dict.fromkeys(range(count)))
+                name: SimpleNamespace(
+                    partitions=dict.fromkeys(
+                        range(count), SimpleNamespace(replicas=range(self.replicas[name]))
+                    )
+                )
                 for name, count in self.partitions.items()
             },
         )
@@ -67,7 +65,7 @@ class Cluster:
             if failure is None:
                 self.partitions[topic.topic] = topic.num_partitions
                 self.configurations[topic.topic] = dict(topic.config)
-                self.replication_factors.add(topic.replication_factor)
+                self.replicas[topic.topic] = topic.replication_factor
             answers[topic.topic] = Answer(failure)
         return answers
 
@@ -86,21 +84,36 @@ def create(cluster: Any, **options: Any) -> list[str]:
     return create_missing_topics(BROKERS, admin=cluster, **options)
 
 
-def verify(cluster: Any) -> list[str]:
-    return verify_topics(BROKERS, admin=cluster)
+def verify(cluster: Any, **options: Any) -> list[str]:
+    return verify_topics(BROKERS, admin=cluster, **options)
 
 
 def test_every_topic_is_created_as_the_catalogue_says() -> None:
     cluster = Cluster()
     assert create(cluster) == [topic.name for topic in TOPICS]
     assert verify(cluster) == []
-    assert cluster.replication_factors == {1}
+    assert set(cluster.replicas.values()) == {1}
 
 
-def test_topics_are_created_with_the_replication_asked_for() -> None:
+def test_topics_are_created_as_large_as_asked_for_and_what_has_one_partition_keeps_one() -> None:
     cluster = Cluster()
-    create(cluster, replication_factor=3)
-    assert cluster.replication_factors == {3}
+    wanted = scaled(TOPICS, Scale(partitions=12, replication_factor=3, min_insync_replicas=2))
+    create(cluster, topics=wanted)
+    assert set(cluster.replicas.values()) == {3}
+    assert cluster.partitions["events.session"] == cluster.partitions["events.contract"] == 12
+    assert cluster.partitions["events.user"] == 1
+    assert {each["min.insync.replicas"] for each in cluster.configurations.values()} == {"2"}
+    assert verify(cluster, topics=wanted) == []
+
+
+def test_a_cluster_with_fewer_copies_than_asked_for_is_told() -> None:
+    cluster = Cluster()
+    create(cluster)
+    wanted = scaled(TOPICS[:1], Scale(replication_factor=3, min_insync_replicas=2))
+    assert verify(cluster, topics=wanted) == [
+        "events.session has 1 copies of a partition, not 3",
+        "events.session has min.insync.replicas=1, not 2",
+    ]
 
 
 def test_a_second_run_creates_nothing() -> None:
@@ -145,7 +158,7 @@ def test_topics_are_created_once_the_broker_lists_them() -> None:
 def test_a_broker_that_never_lists_what_it_created_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(catalogue, "REQUEST_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(topic_creation, "REQUEST_TIMEOUT_SECONDS", 0.0)
     with pytest.raises(ConnectionError, match=r"events\.session.* does not list it"):
         create(LateCluster(late_by=1_000))
 
@@ -154,7 +167,7 @@ def test_a_topic_that_the_broker_refuses_is_an_error_that_names_it() -> None:
     refusing = Cluster(failures={"events.user": kafka_error(KafkaError.POLICY_VIOLATION)})
     with pytest.raises(RuntimeError, match="refused to create the topic events.user") as caught:  # noqa: RUF043
         create(refusing)
-    assert BROKERS in str(caught.value)
+    assert BROKERS.addresses in str(caught.value)
 
 
 @pytest.mark.parametrize("action", [create, verify])
@@ -168,7 +181,7 @@ def test_a_broker_that_stops_answering_midway_is_named() -> None:
     cluster = Cluster()
     create(cluster)
     cluster.failures["describe_configs"] = kafka_error(KafkaError._TIMED_OUT)
-    with pytest.raises(ConnectionError, match=BROKERS):
+    with pytest.raises(ConnectionError, match=BROKERS.addresses):
         verify(cluster)
 
 
@@ -224,14 +237,10 @@ def test_payables_are_compacted_not_before_a_week() -> None:
         "cleanup.policy": "compact",
         "retention.ms": "-1",
         "max.message.bytes": "2097152",
+        "min.insync.replicas": "1",
         "min.compaction.lag.ms": "604800000",
     }
 
 
 def test_a_topic_needs_no_extra_configuration() -> None:
     assert "min.compaction.lag.ms" not in Topic("t", "k", 1, "delete", 5).config
-
-
-def test_settings_for_security_reach_the_client() -> None:
-    with pytest.raises(KafkaException, match="No such configuration property"):
-        connect(BROKERS, {"no.such.setting": "1"})

@@ -146,9 +146,7 @@ def renew(services: ConnectServices, send: Callable[[], object]) -> None:
 
 
 def send_all(services: ConnectServices) -> int:
-    return send_undelivered(
-        services.address("database_url"), services.address("kafka_bootstrap_servers"), print
-    )
+    return send_undelivered(services.address("database_url"), services.layout.brokers, print)
 
 
 def test_what_was_lost_is_sent_before_the_connector_sends_what_came_after_it(

@@ -14,8 +14,8 @@ from infra.local.environment import stack_environment
 from operations.doctor import examination, kafka
 from operations.doctor.finding import Finding, Level
 from operations.settings import Settings
-from schemas import topic_settings
-from schemas.topics import DEAD_LETTERS, connect
+from schemas.topic_creation import connect
+from schemas.topics import DEAD_LETTERS
 from stream_processors.groups import DEAD_LETTERS_GROUP
 from tests.connect_services import SLOT, ConnectServices
 from tests.integration.kafka_topics import Topics
@@ -29,7 +29,7 @@ def examined(services: ConnectServices, part: str) -> list[Finding]:
     """What the doctor says of a part; the whole of it at once would take much longer."""
     settings = Settings(**stack_environment(services.layout, services.credentials))
     if part in {"topics", "positions"}:
-        cluster = kafka.look_at_cluster(settings.need("kafka_bootstrap_servers"))
+        cluster = kafka.look_at_cluster(settings.brokers(), settings.scale)
         check = kafka.topics if part == "topics" else kafka.positions
         return list(check(cluster))
     known = examination._look_at_connect(settings, services.layout)
@@ -165,38 +165,31 @@ def test_a_connector_that_runs_otherwise_than_defined_is_named_with_the_setting(
 
 
 def test_a_topic_with_another_setting_is_named_and_set_back(services: ConnectServices) -> None:
-    address = services.address("kafka_bootstrap_servers")
-    admin = connect(address)
+    admin = connect(services.layout.brokers)
     entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, DEAD_LETTERS.name, incremental_configs=[entry])
     for answer in admin.incremental_alter_configs([resource]).values():
         answer.result(20)
     line = wait_for(services, "topics", Level.FAULT, f"{DEAD_LETTERS.name} has retention.ms=1000")
-    assert f"python -m schemas.topic_settings --bootstrap-servers {address}" in str(line.remedy)
-    topic_settings.main(["--bootstrap-servers", address], standalone_mode=False)
+    assert "`outbox setup topics --set-back`" in str(line.remedy)
+    assert services.outbox("setup", "topics", "--set-back")[0] == 0
     wait_for(services, "topics", Level.OK)
 
 
 def test_a_topic_that_is_gone_is_named(services: ConnectServices) -> None:
-    address = services.address("kafka_bootstrap_servers")
-    admin = connect(address)
+    admin = connect(services.layout.brokers)
     for answer in admin.delete_topics([DEAD_LETTERS.name]).values():
         answer.result(20)
     line = wait_for(services, "topics", Level.FAULT, f"{DEAD_LETTERS.name} does not exist")
     assert "`outbox rebuild --replace`" in str(line.remedy)
-
-    from schemas.topic_settings import main  # noqa: PLC0415 - as `outbox up` makes it
-
-    main(
-        ["--bootstrap-servers", services.address("kafka_bootstrap_servers")], standalone_mode=False
-    )
+    assert services.outbox("setup", "topics")[0] == 0
     wait_for(services, "topics", Level.OK)
 
 
 def test_a_position_outside_its_topic_is_a_fault_and_one_that_stands_still_too(
     services: ConnectServices,
 ) -> None:
-    topics = Topics(services.address("kafka_bootstrap_servers"))
+    topics = Topics(services.layout.brokers)
     topics.produce(DEAD_LETTERS.name, b"1", b"2", b"3")
     topics.commit(DEAD_LETTERS_GROUP, DEAD_LETTERS.name, 1)
     lagging = wait_for(

@@ -25,7 +25,7 @@ TOPIC = "events.session"
 
 @pytest.fixture
 def records(services: ConnectServices) -> Iterator[KafkaRecords]:
-    with KafkaRecords(services.address("kafka_bootstrap_servers")) as reader:
+    with KafkaRecords(services.layout.brokers) as reader:
         yield reader
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from operations.console.__main__ import read_console_settings
 from operations.console.settings import ConsoleSettings, is_loopback
-from stream_processors.settings import SettingsError
+from stream_processors.environment import SettingsError
 
 USERS = Path("users.json")
 

@@ -21,13 +21,15 @@ def endpoint() -> Endpoint:
 
 def test_faults_come_before_notices_also_from_a_page_that_is_ill(endpoint: Endpoint) -> None:
     health = {"ready": False, "notices": {"a": "a notice"}, "faults": {"b": "a fault"}}
-    serve_pages(endpoint.port, Pages("one", lambda: health))
+    serve_pages(("127.0.0.1", endpoint.port), Pages("one", lambda: health))
     assert ask(endpoint, NOWHERE) == Answer(healthy=False, complaints=("a fault", "a notice"))
     assert page_answers(str(endpoint.health_url))
 
 
 def test_a_page_that_knows_of_neither_complains_of_nothing(endpoint: Endpoint) -> None:
-    serve_pages(endpoint.port, Pages("one", lambda: {"ready": True, "assignment": []}))
+    serve_pages(
+        ("127.0.0.1", endpoint.port), Pages("one", lambda: {"ready": True, "assignment": []})
+    )
     assert ask(endpoint, NOWHERE) == Answer(healthy=True)
 
 

@@ -2,9 +2,9 @@ import base64
 
 import pytest
 
+from stream_processors.environment import SettingsError
 from stream_processors.notifications.__main__ import main
 from stream_processors.notifications.settings import chosen_agents
-from stream_processors.settings import SettingsError
 
 URL = "OUTBOX_SIGNUP_WEBHOOK_URL"
 SECRET = "OUTBOX_SIGNUP_WEBHOOK_SECRET"

@@ -16,6 +16,7 @@ from operations.replay.progress import Progress, ProgressFile
 from operations.replay.selection import Chosen, Page, Selection, fingerprint
 from operations.replay.sending import EventSender, Record, event_record
 from operations.replay.topic_pages import _is_event
+from schemas.brokers import Brokers
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -92,14 +93,14 @@ def test_a_sender_without_a_broker_says_so_and_that_nothing_was_taken(
     monkeypatch.setattr("operations.replay.sending._METADATA_SECONDS", 0.3)
     with (
         pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9 does not answer.* 0 of 0 events"),
-        EventSender("127.0.0.1:9", "test") as sender,
+        EventSender(Brokers("127.0.0.1:9"), "test") as sender,
     ):
         sender.send(RECORD)
 
 
 def test_a_sender_stops_at_an_event_that_is_refused_before_it_leaves() -> None:
     too_large = Record("events.session", b"s", b"x" * 3_000_000, (("id", b"1"),))
-    sender = EventSender("127.0.0.1:9", "test")
+    sender = EventSender(Brokers("127.0.0.1:9"), "test")
     for _ in range(2):
         with pytest.raises(ProblemError, match=r"refuses an event: .*too large.* 0 of 0 events"):
             sender.send(too_large)

@@ -43,7 +43,7 @@ def carry_out(request: Request, form: FormData) -> Response:
     services = request.app.state.services
     with services.acting() as connection:
         if act == RETRY:
-            servers = services.addresses.need("kafka_bootstrap_servers")
+            servers = services.addresses.brokers()
             done_to = retry_matching(connection, servers, choice, confirmed, actor)
             notice = f"{_exceptions(done_to)} tried again from now on."
         else:

@@ -87,7 +87,7 @@ def retry(request: Request, form: FormData) -> Response:
             raise ProblemError(f"{why_not} Nothing was retried.")
         value = _edited(request, exception, edited) if isinstance(edited, str) else None
         if way_out(exception) is WayOut.SEND_AGAIN:
-            servers = services.addresses.need("kafka_bootstrap_servers")
+            servers = services.addresses.brokers()
             attempt = retry_record(connection, servers, exception, value, actor)
         else:
             (attempt,) = retry_and_wait(connection, [exception_id], _WAIT_SECONDS, actor)
