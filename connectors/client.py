@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import httpx
 
+from connectors.access import OPEN, ConnectSecurity
 from connectors.errors import ConnectBusyError, ConnectRefusedError, ConnectUnreachableError
 
 _REQUEST_SECONDS = 30.0
@@ -68,6 +69,7 @@ class ConnectClient:
         transport: httpx.BaseTransport | None = None,
         *,
         request_seconds: float = _REQUEST_SECONDS,
+        security: ConnectSecurity = OPEN,
     ) -> None:
         self._url = url
         self._retry_seconds = retry_seconds
@@ -76,8 +78,9 @@ class ConnectClient:
             timeout=request_seconds,
             transport=transport,
             trust_env=False,
+            auth=security.basic_auth,
             # Plain HTTP has no certificates, and to load those that there are takes 40 ms.
-            verify=url.startswith("https:"),
+            verify=security.tls_context() if url.startswith("https:") else False,
         )
 
     def __enter__(self) -> Self:
@@ -135,6 +138,10 @@ class ConnectClient:
         )
         values = (entry["value"] for entry in answer.json()["configs"])
         return tuple(f"{value['name']}: {error}" for value in values for error in value["errors"])
+
+    def version(self) -> str:
+        """Return the version of the worker that answers."""
+        return str(self._demand("GET", "/").json()["version"])
 
     def plugin_versions(self) -> dict[str, str]:
         """Return the version of each connector class that the worker has."""

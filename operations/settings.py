@@ -1,12 +1,15 @@
 """Where the services are: OUTBOX_… environment variables, else the local stack of OUTBOX_HOME."""
 
-from pydantic import Field, ValidationInfo, field_validator
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
     PydanticBaseSettingsSource,
 )
 
+from connectors.access import ConnectSecurity
 from infra.local.layout import layout_from_environment
 from operations.failures import UnreachableError
 from schemas.brokers import Brokers
@@ -28,6 +31,17 @@ class Settings(KafkaSecuritySettings):
     """Kafka's brokers: `host:port`, with commas between them."""
     connect_url: str | None = None
     """The REST interface of Kafka Connect."""
+    connect_username: str | None = None
+    """The name that Kafka Connect asks for, if it does."""
+    connect_password: SecretStr | None = None
+    """The password of that name."""
+    connect_ssl_ca_file: Path | None = None
+    """With an https address: PEM of the authorities that Kafka Connect's certificate is checked
+    against; without it, the system's."""
+    connect_ssl_certificate_file: Path | None = None
+    """PEM of the client's own certificate, where Kafka Connect asks for one."""
+    connect_ssl_key_file: Path | None = None
+    """PEM of the key of that certificate."""
     console_url: str | None = None
     """The console, for people."""
     topic_partitions: int = Field(default=PARTITIONS, ge=1)
@@ -80,6 +94,18 @@ class Settings(KafkaSecuritySettings):
     def brokers(self) -> Brokers:
         """Return how Kafka is reached; raises UnreachableError if its address is not known."""
         return Brokers(self.need("kafka_bootstrap_servers"), self.kafka_security)
+
+    @property
+    def connect_security(self) -> ConnectSecurity:
+        """Return how Kafka Connect is reached where it is not open to everyone."""
+        password = self.connect_password
+        return ConnectSecurity(
+            username=self.connect_username,
+            password=None if password is None else password.get_secret_value(),
+            ca_file=self.connect_ssl_ca_file,
+            certificate_file=self.connect_ssl_certificate_file,
+            key_file=self.connect_ssl_key_file,
+        )
 
     def noticing_a_dead_link(self) -> "Settings":
         """Return the same, but that no link to the database that goes nowhere holds for hours."""

@@ -77,13 +77,25 @@ def running_postgres(home: Path) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def running_older_postgres(home: Path) -> Iterator[PostgresServer]:
-    """Start a PostgreSQL 16, which the same wheel holds; otherwise as running_postgres."""
+def running_older_postgres(
+    home: Path,
+    programs: Path | None = None,
+    configure: Callable[[PostgresOwner], None] = lambda _: None,
+) -> Iterator[PostgresServer]:
+    """Start an older PostgreSQL: the 16 of the same wheel, or another one's `programs`.
+
+    `configure` is given the owner of the cluster before it starts. Otherwise as running_postgres.
+    """
     layout = Layout(home, _free_port())
     credentials = ensure_credentials(layout.secrets)
+
+    def prepare(layout: Layout, owner: PostgresOwner, superuser_password: str) -> None:
+        _prepare_older(layout, owner, superuser_password)
+        configure(owner)
+
     with (
-        _folder_of(layout, installation().with_name("pginstall")) as owner,
-        _serving(layout, owner, credentials, _prepare_older) as server,
+        _folder_of(layout, programs or installation().with_name("pginstall")) as owner,
+        _serving(layout, owner, credentials, prepare) as server,
     ):
         yield server
 

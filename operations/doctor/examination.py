@@ -12,13 +12,12 @@ from confluent_kafka import KafkaException
 from connectors.apply import Overview, Site, overview
 from connectors.client import ConnectClient
 from connectors.definition import Definition, load_definitions
-from connectors.errors import DatabaseUnreachableError
+from connectors.errors import ConnectorError, DatabaseUnreachableError
 from connectors.source import read_source
-from infra.local.connect import secrets_file
-from infra.local.health import read_page
 from infra.local.layout import Layout
 from infra.local.programs import KAFKA
 from infra.local.status import ProcessStatus, process_statuses
+from operations.connector_sites import connector_secrets_file
 from operations.doctor import connect, database, kafka, processes, source, versions
 from operations.doctor.finding import Finding, fault
 from operations.doctor.guards import guards
@@ -120,22 +119,27 @@ class _FromConnect:
 
 
 def _look_at_connect(settings: Settings, layout: Layout) -> _FromConnect:
-    definitions = load_definitions(secrets_file(layout))
+    definitions = load_definitions(connector_secrets_file(layout))
     left_out = ("connector", "versions of Connect and its plug-in")
     try:
         url, database_url = settings.need("connect_url"), settings.need("database_url")
     except UnreachableError as error:
         return _FromConnect(_missing("connect", error, left_out), definitions)
-    page = read_page(url)
-    if page is None:
-        reason = f"no answer at {url}"
-        return _FromConnect(_missing("connect", reason, left_out), definitions)
     findings: list[Finding] = []
     seen: dict[str, Overview] = {}
-    with ConnectClient(url, _RETRY_SECONDS, request_seconds=_REQUEST_SECONDS) as client:
+    with ConnectClient(
+        url,
+        _RETRY_SECONDS,
+        request_seconds=_REQUEST_SECONDS,
+        security=settings.connect_security,
+    ) as client:
+        try:
+            version = client.version()
+        except ConnectorError as error:
+            return _FromConnect(_missing("connect", error, left_out), definitions)
         for definition in definitions:
             site = Site(client, definition, database_url)
-            findings += guarded("connect", connect.versions, site, str(page.get("version")))
+            findings += guarded("connect", connect.versions, site, version)
             findings += guarded("connector", _connector, site, seen)
     return _FromConnect(Report(findings), definitions, seen)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from connectors.definition import PACES
+from connectors.definition import PACES, SSL_MODES
 from infra.local.layout import DEFAULT_PORT_BASE
 from infra.postgres.migrate import ROLES
 from operations.console.settings import ConsoleSettings
@@ -62,6 +62,26 @@ STACK = (
         "OUTBOX_CONNECTOR_SECRETS_FILE",
         "that of the local stack",
         "The file, on the machine of Kafka Connect, that holds the connectors' secrets.",
+    ),
+    Variable(
+        "OUTBOX_CONNECTOR_SSL_MODE",
+        "`prefer`",
+        f"How the connector reaches PostgreSQL by TLS: one of {', '.join(SSL_MODES)}.",
+    ),
+    Variable(
+        "OUTBOX_CONNECTOR_SSL_CA_FILE",
+        "",
+        "With `verify-ca` or `verify-full`: the authority's certificate, where Kafka Connect runs.",
+    ),
+    Variable(
+        "OUTBOX_CONNECTOR_SSL_CERTIFICATE_FILE",
+        "",
+        "The connector's own certificate there, where PostgreSQL asks for one.",
+    ),
+    Variable(
+        "OUTBOX_CONNECTOR_SSL_KEY_FILE",
+        "",
+        "The key of that certificate there: PKCS #8, in DER or PEM.",
     ),
     Variable("JAVA_HOME", "the packaged runtime", "Another Java for Kafka and Kafka Connect."),
     Variable("NO_COLOR", "", "Set to anything, it leaves colours out, also on a terminal."),

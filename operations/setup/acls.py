@@ -73,25 +73,6 @@ GRANTS: tuple[Grant, ...] = (
     *_all("console", "group", ["outbox-"], "DESCRIBE"),
     *_topics("console", (EVENTS_SESSION.name, PACKAGE_SESSIONS.name, PAYABLES.name), "WRITE"),
     *_all("operator", "topic", OURS, "ALL"),
-    *_groups("worker", [PROCESSORS_GROUP], "READ"),
-    *_topics("worker", (EVENTS_SESSION.name,), "READ"),
-    *_topics("worker", (PACKAGE_SESSIONS.name, *_CHANGELOGS), "READ", "WRITE"),
-    *_topics("worker", (PAYABLES.name, DEAD_LETTERS.name), "WRITE"),
-    *(
-        Grant("ledger-writer", "group", group, "literal", ("READ",))
-        for group in LEDGER_WRITER_READS
-    ),
-    *_topics(
-        "ledger-writer", [name for read in LEDGER_WRITER_READS.values() for name in read], "READ"
-    ),
-    *_all("notifications", "group", [NOTIFICATIONS_GROUP], "READ"),
-    *_topics("notifications", (EVENTS_USER.name,), "READ"),
-    *_all("observer", "topic", OURS, "DESCRIBE"),
-    *_all("observer", "group", ["outbox-"], "DESCRIBE"),
-    *_all("console", "topic", OURS, "DESCRIBE"),
-    *_all("console", "group", ["outbox-"], "DESCRIBE"),
-    *_topics("console", (EVENTS_SESSION.name, PACKAGE_SESSIONS.name, PAYABLES.name), "WRITE"),
-    *_all("operator", "topic", OURS, "ALL"),
     *_all("operator", "group", ["outbox-"], "ALL"),
 )
 """`observer`: the connector-keeper and the scheduler. `operator`: whoever runs `outbox`."""

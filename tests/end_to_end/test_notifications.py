@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from infra.local.health import page_is_good, read_page
 from tests.end_to_end.books import NOON, Books
-from tests.integration.processes import Process, free_port, running
+from tests.processes import Process, free_port, running
 from tests.waiting import wait_until
 from tests.webhook_receiver import TAKEN, Answer, Receiver, after, receiving, status
 

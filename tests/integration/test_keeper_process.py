@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.processes import Process, free_port, running
+from tests.processes import Process, free_port, running
 from tests.waiting import wait_until
 
 PATIENCE_SECONDS = 60

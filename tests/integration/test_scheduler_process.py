@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.processes import Process, free_port, running
+from tests.processes import Process, free_port, running
 
 PATIENCE_SECONDS = 60
 

@@ -1,3 +1,4 @@
+import base64
 import json
 from collections.abc import Callable
 
@@ -5,6 +6,7 @@ import httpx
 import pytest
 
 from connectors import client as client_module
+from connectors.access import OPEN, ConnectSecurity
 from connectors.client import ConnectClient
 from connectors.errors import ConnectBusyError, ConnectRefusedError, ConnectUnreachableError
 
@@ -166,3 +168,18 @@ def test_a_refusal_shows_connects_own_words_even_if_they_are_no_json() -> None:
 def test_an_address_where_nobody_listens_is_unreachable() -> None:
     with ConnectClient("http://127.0.0.1:9") as client, pytest.raises(ConnectUnreachableError):
         client.config("x")
+
+
+def test_a_name_and_a_password_are_sent_where_there_are_some() -> None:
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("authorization"))
+        return httpx.Response(200, json={"version": "4.3.1"})
+
+    for security in (OPEN, ConnectSecurity(username="ana", password="secret")):
+        transport = httpx.MockTransport(answer)
+        with ConnectClient("http://connect", transport=transport, security=security) as client:
+            assert client.version() == "4.3.1"
+    encoded = base64.b64encode(b"ana:secret").decode()
+    assert asked == [None, f"Basic {encoded}"]

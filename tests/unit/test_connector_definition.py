@@ -70,3 +70,32 @@ def test_the_definition_names_its_slot_class_and_offset_key() -> None:
 def test_a_secrets_path_that_connect_cannot_refer_to_is_refused(path: str) -> None:
     with pytest.raises(DefinitionInvalidError, match="Choose another path"):
         load_definitions(Path(path))
+
+
+def test_how_the_connector_reaches_the_database_by_tls_is_told_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [definition] = load_definitions(Path("/secrets.properties"))
+    assert "database.sslmode" not in definition.config
+    monkeypatch.setenv("OUTBOX_CONNECTOR_SSL_MODE", "verify-full")
+    monkeypatch.setenv("OUTBOX_CONNECTOR_SSL_CA_FILE", "/certificates/ca.pem")
+    [definition] = load_definitions(Path("/secrets.properties"))
+    told = {
+        key: value for key, value in definition.config.items() if key.startswith("database.ssl")
+    }
+    assert told == {
+        "database.sslmode": "verify-full",
+        "database.sslrootcert": "/certificates/ca.pem",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "named"),
+    [("always", "OUTBOX_CONNECTOR_SSL_MODE"), ("verify-full", "OUTBOX_CONNECTOR_SSL_CA_FILE")],
+)
+def test_tls_that_cannot_be_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, mode: str, named: str
+) -> None:
+    monkeypatch.setenv("OUTBOX_CONNECTOR_SSL_MODE", mode)
+    with pytest.raises(DefinitionInvalidError, match=named):
+        load_definitions(Path("/secrets.properties"))

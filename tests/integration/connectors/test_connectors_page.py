@@ -14,7 +14,7 @@ from operations.console.services import Services
 from operations.settings import Settings
 from tests.connect_services import ConnectServices
 from tests.integration.console.visiting import read, targets, visiting
-from tests.integration.processes import free_port, running
+from tests.processes import free_port, running
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("running_connector")]
 

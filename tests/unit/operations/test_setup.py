@@ -105,6 +105,11 @@ def test_nobody_but_the_connector_may_write_events_unless_a_person_sends_them_ag
     assert writers == {"connect", "console"}
 
 
+def test_no_right_is_listed_twice() -> None:
+    rights = [(grant, operation) for grant in GRANTS for operation in grant.operations]
+    assert len(rights) == len(set(rights))
+
+
 def test_a_right_is_a_line_for_the_tool_of_kafka() -> None:
     [grant] = [each for each in GRANTS if each.name == acls.CONNECT_TOPICS]
     assert kafka_acls_command(grant, "User:connect") == (
