@@ -1,11 +1,14 @@
 """Where the services are: OUTBOX_… environment variables, else the local stack of OUTBOX_HOME."""
 
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
 )
 
@@ -44,12 +47,26 @@ class Settings(KafkaSecuritySettings):
     """PEM of the key of that certificate."""
     console_url: str | None = None
     """The console, for people."""
+    processes: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    """Where the processes are that run elsewhere than in the local stack, for `outbox status` and
+    the console: `worker-1=http://host:8080`, with commas between them."""
     topic_partitions: int = Field(default=PARTITIONS, ge=1)
     """How many partitions the topics have that sessions and packages pass through."""
     topic_replication_factor: int = Field(default=1, ge=1)
     """On how many brokers each partition of a topic lies; 3 where money hangs on it."""
     topic_min_insync_replicas: int = Field(default=1, ge=1)
     """How many of them must have a record before it counts as written; 2 of 3."""
+
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+        for name, address in named.items():
+            if urlsplit(address).scheme not in {"http", "https"}:
+                raise ValueError(f"{name!r}: write NAME=http://HOST:PORT, with commas between")
+        return {name: address.rstrip("/") for name, address in named.items()}
 
     @field_validator("topic_min_insync_replicas")
     @classmethod

@@ -11,8 +11,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from infra.local.layout import Layout, layout_from_environment
-from infra.local.status import RUNNING, ProcessStatus, process_statuses
+from infra.local.layout import layout_from_environment
+from infra.local.status import ProcessStatus
 from operations.command_line import Command
 from operations.failures import PROBLEM
 from operations.output import (
@@ -23,6 +23,8 @@ from operations.output import (
     say,
     table_of,
 )
+from operations.processes import Processes
+from operations.settings import load_settings
 from operations.termination import interrupt_on_termination
 
 _COLUMNS = ("name", "pid", "state", "healthy", "address")
@@ -51,51 +53,49 @@ _WATCH_SECONDS = 2.0
 def status(ctx: click.Context, watch_seconds: float | None, output: str) -> None:
     """Show each process: its id, state, health and address, and what it complains of.
 
+    Those of the local stack, or those that OUTBOX_PROCESSES names, which run elsewhere.
+
     Exit code 0 if all run and are healthy, 1 otherwise. `outbox doctor` looks closer.
 
     With --watch a terminal shows the table in one place. Off a terminal a new table is printed each
     time; as JSON, one line each time. Ctrl-C ends it with exit code 0.
     """
-    layout = layout_from_environment()
+    processes = Processes(load_settings(), layout_from_environment())
     if watch_seconds is not None:
         interrupt_on_termination()
         try:
-            _watch(layout, watch_seconds, output)
+            _watch(processes, watch_seconds, output)
         except KeyboardInterrupt:
             return
-    processes = process_statuses(layout)
-    print_table_or_json([asdict(process) for process in processes], output, _COLUMNS)
-    for complaint in _complaints(processes):
+    found = processes.look()
+    print_table_or_json([asdict(process) for process in found], output, _COLUMNS)
+    for complaint in _complaints(found):
         say(complaint)
-    if not all(map(_is_well, processes)):
+    if not all(process.is_well for process in found):
         ctx.exit(PROBLEM)
-
-
-def _is_well(process: ProcessStatus) -> bool:
-    return process.healthy and process.state == RUNNING
 
 
 def _complaints(processes: Sequence[ProcessStatus]) -> list[str]:
     """Return what the processes complain of, and where to read on about those that are not well."""
     told = [f"{process.name}: {text}" for process in processes for text in process.complaints]
-    ill = [process for process in processes if not _is_well(process)]
+    ill = [process for process in processes if not process.is_well and process.log]
     return told + [f"{process.name}: its log is {process.log}" for process in ill]
 
 
-def _watch(layout: Layout, seconds: float, output: str) -> None:
+def _watch(processes: Processes, seconds: float, output: str) -> None:
     """Show the processes until KeyboardInterrupt."""
     if output == "json":
         while True:
-            click.echo(as_json_line([asdict(process) for process in process_statuses(layout)]))
+            click.echo(as_json_line([asdict(process) for process in processes.look()]))
             time.sleep(seconds)
     console = output_console()
     if not sys.stdout.isatty():
         while True:
-            console.print(_picture(process_statuses(layout), seconds))
+            console.print(_picture(processes.look(), seconds))
             time.sleep(seconds)
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(_picture(process_statuses(layout), seconds), refresh=True)
+            live.update(_picture(processes.look(), seconds), refresh=True)
             time.sleep(seconds)
 
 

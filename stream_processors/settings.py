@@ -10,6 +10,7 @@ import structlog
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_processors.authentication import require_authentication
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.environment import (
     SettingsError,
@@ -86,9 +87,15 @@ class LedgerWriterSettings(ProcessSettings):
 
 
 def read_settings(settings_type: type[SettingsType]) -> SettingsType:
-    """Read the settings of a process, or end it with an error in its log for each wrong one."""
+    """Read the settings of a process, or end it with an error in its log for each wrong one.
+
+    Wrong is also what Kafka refuses to know it by.
+    """
     try:
-        return settings_from_environment(settings_type)
+        settings = settings_from_environment(settings_type)
+        if isinstance(settings, KafkaSettings):
+            require_authentication(settings.brokers)
+        return settings
     except SettingsError as error:
         end_as_wrongly_used(error)
 

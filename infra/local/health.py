@@ -61,11 +61,12 @@ def read_page(url: str) -> Mapping[str, Any] | None:
 class Answer:
     """Whether a process does its work, and what it says in words is wrong with the system.
 
-    `complaints`: its faults, then its notices.
+    `complaints`: its faults, then its notices. `answered`: whether it was there to be asked.
     """
 
     healthy: bool
     complaints: tuple[str, ...] = ()
+    answered: bool = True
 
 
 def ask(endpoint: Endpoint, admin_url: str) -> Answer:
@@ -81,6 +82,7 @@ def ask(endpoint: Endpoint, admin_url: str) -> Answer:
         complaints=tuple(
             text for kind in ("faults", "notices") for text in dict(told.get(kind, {})).values()
         ),
+        answered=page is not None,
     )
 
 

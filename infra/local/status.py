@@ -39,6 +39,16 @@ class ProcessStatus:
     log: str
     complaints: tuple[str, ...] = ()
 
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process at all; of one elsewhere the id is not known."""
+        return self.pid is not None or self.state == RUNNING
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it runs, looked after, and does its work."""
+        return self.healthy and self.state == RUNNING
+
 
 def known_workers(layout: Layout) -> int:
     """How many workers the last `outbox up` was asked for."""

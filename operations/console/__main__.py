@@ -1,20 +1,18 @@
 """The console as a process: `python -m operations.console`."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import structlog
 import uvicorn
 from pydantic import ValidationError
 
 from infra.local.layout import layout_from_environment
-from infra.local.programs import stack_endpoints
-from infra.local.status import known_workers, process_statuses
 from operations.console.application import make_application
 from operations.console.observing import Observer
 from operations.console.services import Services
 from operations.console.settings import ConsoleSettings
 from operations.console.users import UsersFileError, read_users
+from operations.processes import Processes
 from operations.settings import load_settings
 from stream_processors.engine.logs import set_up_logs
 from stream_processors.environment import SettingsError
@@ -56,12 +54,10 @@ def main() -> None:
     except SettingsError as error:
         end_as_wrongly_used(error)
     set_up_logs(settings.log_level)
-    layout = layout_from_environment()
-    endpoints = stack_endpoints(layout, known_workers(layout))
-    services = Services(
-        load_settings(), {each.name: each.health_url for each in endpoints if each.health_url}
-    )
-    observer = Observer(services, partial(process_statuses, layout))
+    addresses = load_settings()
+    processes = Processes(addresses, layout_from_environment())
+    services = Services(addresses, processes.health_urls())
+    observer = Observer(services, processes.look)
     observer.start()
     _log.info("console_starts", origins=sorted(settings.origins), login=bool(settings.users_file))
     uvicorn.run(

@@ -110,7 +110,7 @@ class Observer:
 
 def _samples(processes: Sequence[ProcessStatus]) -> dict[str, Samples]:
     """Return the metrics of each process that gives them; its health tells of the others."""
-    asked = [process for process in processes if process.metrics_url and process.pid]
+    asked = [process for process in processes if process.metrics_url and process.runs]
     if not asked:
         return {}
     with (

@@ -216,11 +216,12 @@ def _judged(seen: _Seen, name: str, more: tuple[str, ...] = ()) -> tuple[Health,
     processes = seen.processes(name)
     faults = [*more]
     for process in processes:
-        if process.pid is None:
+        if not process.runs:
             faults.append(f"{process.name} does not run ({process.state}).")
         elif not process.healthy:
+            log = f"see {process.log}" if process.log else "see its log"
             faults += process.complaints or (
-                f"{process.name} runs and does not do its work: see {process.log}.",
+                f"{process.name} runs and does not do its work: {log}.",
             )
     if not processes:
         return Health.BAD if faults else Health.UNKNOWN, tuple(faults)
