@@ -95,9 +95,9 @@ def read_settings(settings_type: type[SettingsType]) -> SettingsType:
         settings = settings_from_environment(settings_type)
         if isinstance(settings, KafkaSettings):
             require_authentication(settings.brokers)
-        return settings
     except SettingsError as error:
         end_as_wrongly_used(error)
+    return settings
 
 
 def end_as_wrongly_used(error: SettingsError) -> NoReturn:
