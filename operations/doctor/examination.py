@@ -19,6 +19,7 @@ from infra.local.programs import KAFKA
 from infra.local.status import ProcessStatus, process_statuses
 from operations.connector_sites import connector_secrets_file
 from operations.doctor import connect, database, kafka, processes, source, versions
+from operations.doctor.failover import failover
 from operations.doctor.finding import Finding, fault
 from operations.doctor.guards import guards
 from operations.doctor.rights import rights
@@ -154,7 +155,7 @@ def _connector(site: Site, seen: dict[str, Overview]) -> Iterable[Finding]:
 
 
 def _database(settings: Settings, from_connect: Callable[[], _FromConnect]) -> Report:
-    names = [*_DATABASE_CHECKS, "publication", "slot", "kept WAL"]
+    names = [*_DATABASE_CHECKS, "publication", "slot", "kept WAL", "failover"]
     try:
         url = settings.need("database_url")
         connection = psycopg.connect(
@@ -172,6 +173,7 @@ def _database(settings: Settings, from_connect: Callable[[], _FromConnect]) -> R
             findings += guarded("slot", _source, url, definition, seen)
             name = definition.slot_name
             findings += guarded("kept WAL", source.kept_wal, connection, name)
+            findings += guarded("failover", failover, connection, name)
     return Report(findings)
 
 

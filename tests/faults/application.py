@@ -191,9 +191,15 @@ class Application:
         return session_event("completed", payload)
 
     def set_prices(self, rows: Iterable[tuple[str, str, int, str, str]]) -> None:
-        """Insert prices, as the owner of the tables: mentor, code, amount, currency, from when."""
+        """Insert prices, as the owner of the tables: mentor, code, amount, currency, from when.
+
+        Those that are there stay: an application that goes on has set them before.
+        """
         with psycopg.connect(self.stack.address("database_url")) as owner, owner.cursor() as cursor:
-            cursor.executemany("INSERT INTO mentor_prices VALUES (%s, %s, %s, %s, %s)", list(rows))
+            cursor.executemany(
+                "INSERT INTO mentor_prices VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                list(rows),
+            )
 
     def expect_stranger(self, event_id: str) -> None:
         """Note an id that is in Kafka, or in a receipt, without ever having been committed."""
