@@ -15,13 +15,8 @@ from stream_processors.groups import PROCESSORS_GROUP
 if TYPE_CHECKING:
     from schemas.topics import Topic
 
-_WRITTEN = (
-    topics.PACKAGE_SESSIONS,
-    topics.PAYABLES,
-    topics.DEAD_LETTERS,
-    topics.SESSION_FACTS_CHANGELOG,
-    topics.PACKAGE_FACTS_CHANGELOG,
-)
+CHANGELOGS = (topics.SESSION_FACTS_CHANGELOG, topics.PACKAGE_FACTS_CHANGELOG)
+_WRITTEN = (topics.PACKAGE_SESSIONS, topics.PAYABLES, topics.DEAD_LETTERS, *CHANGELOGS)
 
 
 def written_topics(application_id: str) -> dict[str, Topic]:

@@ -12,7 +12,13 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    OffsetSpec,
+    ResourceType,
+)
 
 from operations.failures import ProblemError, UnreachableError
 from operations.output import SILENT
@@ -130,10 +136,7 @@ class Cluster:
         if not there:
             return Scale()
         name = next(iter(there))
-        [answer] = self._admin.describe_topics(
-            TopicCollection([name]), request_timeout=REQUEST_SECONDS
-        ).values()
-        partitions = self._answer(answer).partitions
+        partitions = self._partitions(name)
         [configuration] = self._admin.describe_configs(
             [ConfigResource(ResourceType.TOPIC, name)], request_timeout=REQUEST_SECONDS
         ).values()
@@ -143,12 +146,29 @@ class Cluster:
             min_insync_replicas=int(self._answer(configuration)["min.insync.replicas"].value),
         )
 
+    def _partitions(self, topic: str) -> Sequence[Any]:
+        [answer] = self._admin.describe_topics(
+            TopicCollection([topic]), request_timeout=REQUEST_SECONDS
+        ).values()
+        found: Sequence[Any] = self._answer(answer).partitions
+        return found
+
     def ids(self, names: Sequence[str]) -> Mapping[str, str]:
         """Return Kafka's id of each topic that is there."""
         try:
             return topic_ids(self._admin, names)
         except KafkaException as error:
             raise self._unreachable(error) from error
+
+    def grow(self, names: Collection[str], partitions: int) -> None:
+        """Let topics have so many partitions; those that have them already stay."""
+        sizes = {name: len(self._partitions(name)) for name in self.ids(list(names))}
+        wanted = [NewPartitions(name, partitions) for name in sizes if sizes[name] < partitions]
+        if not wanted:
+            return
+        grown = self._admin.create_partitions(wanted, request_timeout=REQUEST_SECONDS)
+        for creation in grown.values():
+            self._answer(creation)
 
     def delete_topics(self, names: Collection[str]) -> None:
         """Delete those of these topics that are there, and return once they are gone."""

@@ -29,6 +29,7 @@ from operations.termination import interrupt_on_termination
         "outbox rebuild",
         "outbox rebuild --until 2026-03-01T12:00:00Z",
         "outbox rebuild --replace",
+        "outbox rebuild --replace --partitions 12",
     ),
 )
 @click.option(
@@ -43,11 +44,23 @@ from operations.termination import interrupt_on_termination
     is_flag=True,
     help="In the place of the state there is: the repair where that cannot be trusted.",
 )
+@click.option(
+    "--partitions",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="With --replace: so many from then on, of what sessions and packages pass through.",
+)
 @by_option
 @output_option
 @click.pass_context
 def rebuild(
-    ctx: click.Context, until: datetime | None, *, in_place: bool, actor: str, output: str
+    ctx: click.Context,
+    until: datetime | None,
+    partitions: int | None,
+    *,
+    in_place: bool,
+    actor: str,
+    output: str,
 ) -> None:
     """Make the state tables anew from the events.
 
@@ -59,17 +72,20 @@ def rebuild(
 
     With --replace the new state takes the place of the one there is. That mends a lost changelog, a
     truncated topic of events, and a topic that was deleted and made anew: events that Kafka no
-    longer has are sent again. The ledger is not touched.
+    longer has are sent again. The ledger is not touched. With --partitions the topic of events is
+    made anew with more of them, and all events are sent into it again.
     """
     if in_place and until is not None:
         raise click.UsageError("--replace makes the state of now: leave out --until.")
+    if partitions is not None and not in_place:
+        raise click.UsageError("--partitions takes the place of the state there is: say --replace.")
     interrupt_on_termination()
     settings = load_settings()
     addresses = (settings.need("database_url"), settings.brokers())
     with _teller() as teller:
         if in_place:
             show: Callable[[], bool] = partial(
-                print_replacement, replace(*addresses, actor, teller), output
+                print_replacement, replace(*addresses, actor, teller, partitions), output
             )
         elif until is not None:
             show = partial(print_past, state_until(*addresses, until, teller), output)

@@ -19,23 +19,19 @@ from operations.failures import ProblemError
 from operations.rebuild.beginning import begin_changelogs, move_to_beginning
 from operations.rebuild.cluster import Cluster
 from operations.rebuild.following import Teller, follow_pipeline
+from operations.rebuild.growing import grow, require_more
 from operations.rebuild.missing_events import events_not_in_kafka
 from operations.rebuild.processes import LocalProcesses, local_processes
 from operations.rebuild.seeding import seed_facts
 from operations.reconcile.positions import Partition
 from operations.replay.sending import send_events
 from schemas.brokers import Brokers
-from schemas.topics import (
-    EVENTS_SESSION,
-    PACKAGE_FACTS_CHANGELOG,
-    SESSION_FACTS_CHANGELOG,
-    TOPICS,
-)
+from schemas.topics import EVENTS_SESSION, TOPICS
 from stream_processors.groups import LEDGER_WRITER_READS, PROCESSORS_GROUP
+from stream_processors.written_topics import CHANGELOGS
 
 # Longer than a member that has ended keeps its place in its group.
 _EMPTY_SECONDS = 15.0
-_CHANGELOGS = (SESSION_FACTS_CHANGELOG, PACKAGE_FACTS_CHANGELOG)
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('outbox rebuild'))"
 
 
@@ -60,17 +56,33 @@ def only_rebuild(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def replace(database_url: str, brokers: Brokers, actor: str, teller: Teller) -> Replacement:
+def replace(
+    database_url: str,
+    brokers: Brokers,
+    actor: str,
+    teller: Teller,
+    partitions: int | None = None,
+) -> Replacement:
     """Make the state anew, and wait until the ledger writer has read what follows from it.
+
+    With `partitions` the topics that sessions and packages pass through have so many from then on.
 
     Raises ProblemError where processors run that cannot be stopped from here.
     """
     cluster = Cluster(brokers)
+    scale = None if partitions is None else require_more(cluster, partitions)
     with (
         only_rebuild(database_url) as connection,
         local_processes(brokers) as local,
     ):
         _stop(cluster, local, PROCESSORS_GROUP, teller)
+        if scale is not None:
+            for group in LEDGER_WRITER_READS:
+                _stop(cluster, local, group, teller)
+            grow(cluster, scale)
+            teller.say(
+                f"{EVENTS_SESSION.name} has {scale.partitions} partitions, and no event yet."
+            )
         made = cluster.create_missing(TOPICS, cluster.scale())
         if made:
             teller.say(f"Made the topics that were not there: {', '.join(made)}.")
@@ -86,7 +98,12 @@ def replace(database_url: str, brokers: Brokers, actor: str, teller: Teller) -> 
             action="rebuild.replace",
             subject=PROCESSORS_GROUP,
             actor=actor,
-            detail={"topics_made": made, "events_sent": sent, "moved": moved},
+            detail={
+                "topics_made": made,
+                "events_sent": sent,
+                "moved": moved,
+                "partitions": partitions,
+            },
         )
         started = local.start_again() if local is not None else []
     if started:
@@ -145,8 +162,8 @@ def _move_ledger_writer(
 def _replace_changelogs(cluster: Cluster, local: LocalProcesses | None) -> None:
     """Delete the changelogs and begin new ones, which are not complete yet."""
     scale = cluster.scale()
-    cluster.delete_topics([changelog.name for changelog in _CHANGELOGS])
-    cluster.create_missing(_CHANGELOGS, scale)
+    cluster.delete_topics([changelog.name for changelog in CHANGELOGS])
+    cluster.create_missing(CHANGELOGS, scale)
     begin_changelogs(cluster, PROCESSORS_GROUP, complete=False)
     if local is not None:
         local.drop_state()
