@@ -19,6 +19,7 @@ _QUOTED_CHARACTERS = 300
 _PASSING = (
     (409, ""),  # a rebalance, or a change of configuration that is still under way
     (500, "timed out"),  # the worker waited for a rebalance in vain
+    (500, "IO Error trying to forward REST request"),  # to a leader that has just died
     (503, ""),  # the worker is still starting
 )
 
@@ -55,10 +56,16 @@ class ConnectorStatus:
         )
 
 
-class ConnectClient:
-    """A connection to one Kafka Connect cluster.
+def worker_urls(url: str) -> tuple[str, ...]:
+    """Return the addresses of the workers that an OUTBOX_CONNECT_URL names, one at least."""
+    return tuple(part.strip() for part in url.split(",") if part.strip()) or ("",)
 
-    Requests that meet a rebalance are repeated for retry_seconds. Every method raises
+
+class ConnectClient:
+    """A connection to one Kafka Connect cluster: `url` names its workers, with commas between them.
+
+    Any worker answers for all of them; where one cannot be reached, the next is asked. Requests
+    that meet a rebalance are repeated for retry_seconds. Every method raises
     ConnectUnreachableError, ConnectBusyError or ConnectRefusedError.
     """
 
@@ -73,15 +80,19 @@ class ConnectClient:
     ) -> None:
         self._url = url
         self._retry_seconds = retry_seconds
-        self._http = httpx.Client(
-            base_url=url,
-            timeout=request_seconds,
-            transport=transport,
-            trust_env=False,
-            auth=security.basic_auth,
-            # Plain HTTP has no certificates, and to load those that there are takes 40 ms.
-            verify=security.tls_context() if url.startswith("https:") else False,
-        )
+        # The first is asked; one that does not do what it should goes to the end.
+        self._workers = [
+            httpx.Client(
+                base_url=worker,
+                timeout=request_seconds,
+                transport=transport,
+                trust_env=False,
+                auth=security.basic_auth,
+                # Plain HTTP has no certificates, and to load those that there are takes 40 ms.
+                verify=security.tls_context() if worker.startswith("https:") else False,
+            )
+            for worker in worker_urls(url)
+        ]
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +103,8 @@ class ConnectClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._http.close()
+        for worker in self._workers:
+            worker.close()
 
     def config(self, name: str) -> dict[str, str] | None:
         """Return a connector's configuration, references unresolved, or None if there is none."""
@@ -196,6 +208,7 @@ class ConnectClient:
                     f" {answer.status_code} ({_message(answer)}) for {self._retry_seconds:g} s."
                     " Look at its log, then try again."
                 )
+            self._turn_to_next()
             time.sleep(_RETRY_PAUSE_SECONDS)
         if answer.is_error and answer.status_code != _NOT_FOUND:
             raise ConnectRefusedError(
@@ -205,12 +218,27 @@ class ConnectClient:
         return answer
 
     def _send(self, method: str, path: str, body: object) -> httpx.Response:
-        try:
-            return self._http.request(method, path, json=body)
-        except httpx.TransportError as error:
-            raise ConnectUnreachableError(
-                f"Kafka Connect cannot be reached at {self._url}: {error}. See `outbox status`."
-            ) from error
+        left = len(self._workers)
+        while True:
+            try:
+                return self._workers[0].request(method, path, json=body)
+            except httpx.TransportError as error:
+                self._turn_to_next()
+                left -= 1
+                if not left or not _may_be_repeated(method, error):
+                    raise ConnectUnreachableError(
+                        f"Kafka Connect cannot be reached at {self._url}: {error}."
+                        " See `outbox status`."
+                    ) from error
+
+    def _turn_to_next(self) -> None:
+        """Ask another worker from now on, if there is one."""
+        self._workers.append(self._workers.pop(0))
+
+
+def _may_be_repeated(method: str, error: httpx.TransportError) -> bool:
+    """Whether another worker may be asked the same: nothing was sent, or twice is as once."""
+    return method != "POST" or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def _is_passing(answer: httpx.Response) -> bool:

@@ -33,7 +33,7 @@ class Settings(KafkaSecuritySettings):
     kafka_bootstrap_servers: str | None = None
     """Kafka's brokers: `host:port`, with commas between them."""
     connect_url: str | None = None
-    """The REST interface of Kafka Connect."""
+    """The REST interface of Kafka Connect: of its workers, with commas between them."""
     connect_username: str | None = None
     """The name that Kafka Connect asks for, if it does."""
     connect_password: SecretStr | None = None

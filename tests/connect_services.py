@@ -23,6 +23,7 @@ from infra.local.credentials import Credentials, ensure_credentials
 from infra.local.environment import stack_environment, write_environment
 from infra.local.layout import Layout, project_directory
 from infra.local.programs import CONNECT, KAFKA, POSTGRES, service_endpoints
+from infra.local.shape import Shape
 from infra.local.stack import prepare, take_down
 from infra.local.supervision import Supervisor
 from infra.postgres.migrate import ensure_slot
@@ -181,12 +182,12 @@ def _report(stage: str) -> None:
 
 def _start(layout: Layout, credentials: Credentials) -> None:
     supervisor = Supervisor(layout, credentials.supervisor)
-    startup = prepare(layout, credentials, supervisor, 1, _report)
+    startup = prepare(layout, credentials, supervisor, Shape(), _report)
     supervisor.launch()
     services = {endpoint.name: endpoint for endpoint in service_endpoints(layout)}
     database = threading.Thread(target=startup._postgres, args=[services[POSTGRES]])
     database.start()
-    startup._kafka(services[KAFKA])
+    startup._kafka(1, services[KAFKA])
     startup._topics()
     startup._process(services[CONNECT])
     database.join()

@@ -5,8 +5,9 @@ from pathlib import Path
 from infra.local.files import write_private
 from infra.local.java import COMPILERS_WAIT, log_options
 from infra.local.java_cache import cached_command
-from infra.local.layout import HOST, Layout
-from infra.local.programs import CONNECT, JavaProgram, Program
+from infra.local.kafka import topic_scale
+from infra.local.layout import HOST, Layout, numbered, numbers
+from infra.local.programs import CONNECT, JavaProgram, Program, connect_name
 
 HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Xss512k")
 PLUGINS = "plugins"
@@ -24,9 +25,9 @@ CONNECT_JAVA = JavaProgram(
 )
 
 
-def worker_file(layout: Layout) -> Path:
-    """Return where Connect's own configuration lies."""
-    return layout.connect / "worker.properties"
+def worker_file(layout: Layout, number: int) -> Path:
+    """Return where the configuration of Connect's worker ``number`` lies."""
+    return layout.connect / f"{numbered('worker', number)}.properties"
 
 
 def secrets_file(layout: Layout) -> Path:
@@ -47,8 +48,9 @@ def write_connector_secrets(layout: Layout, database: str, user: str, password: 
     write_private(secrets_file(layout), text)
 
 
-def worker_properties(layout: Layout, jars: Path) -> str:
-    """Return the configuration of Connect itself."""
+def worker_properties(layout: Layout, jars: Path, number: int) -> str:
+    """Return the configuration of Connect's worker ``number`` itself, counted from 1."""
+    copies = topic_scale(layout).replication_factor
     string_converter = "org.apache.kafka.connect.storage.StringConverter"
     settings = {
         "bootstrap.servers": layout.kafka_bootstrap_servers,
@@ -56,16 +58,16 @@ def worker_properties(layout: Layout, jars: Path) -> str:
         "config.storage.topic": "outbox-connect-configs",
         "offset.storage.topic": "outbox-connect-offsets",
         "status.storage.topic": "outbox-connect-status",
-        "config.storage.replication.factor": 1,
-        "offset.storage.replication.factor": 1,
-        "status.storage.replication.factor": 1,
+        "config.storage.replication.factor": copies,
+        "offset.storage.replication.factor": copies,
+        "status.storage.replication.factor": copies,
         "offset.storage.partitions": 1,
         "status.storage.partitions": 1,
         "key.converter": string_converter,
         "value.converter": string_converter,
         "plugin.path": jars / PLUGINS,
         "plugin.discovery": "service_load",
-        "listeners": f"http://{HOST}:{layout.connect_port}",
+        "listeners": layout.connect_address(number),
         "rest.advertised.host.name": HOST,
         "connector.client.config.override.policy": "All",
         "config.providers": "file",
@@ -74,7 +76,7 @@ def worker_properties(layout: Layout, jars: Path) -> str:
         "topic.creation.enable": "false",
         # Kept often, since what lies between is sent twice after a crash.
         "offset.flush.interval.ms": 1000,
-        # One worker: after a kill its successor waits for the dead member's session only.
+        # After a kill its successor, or the other worker, waits for the dead member's session only.
         "session.timeout.ms": 6000,
         "heartbeat.interval.ms": 2000,
         "scheduled.rebalance.max.delay.ms": 0,
@@ -85,15 +87,16 @@ def worker_properties(layout: Layout, jars: Path) -> str:
 
 
 def prepare_connect(layout: Layout, jars: Path) -> None:
-    """Write the configuration; the folder of secrets must be there when Connect starts."""
+    """Write every worker's configuration; the folder of secrets must be there when one starts."""
     secrets_file(layout).parent.mkdir(parents=True, exist_ok=True)
-    write_private(worker_file(layout), worker_properties(layout, jars))
+    for number in numbers(layout.connect_worker_count):
+        write_private(worker_file(layout, number), worker_properties(layout, jars, number))
 
 
-def connect_program(layout: Layout, jars: Path) -> Program:
-    """Return Connect as supervisord runs it."""
+def connect_program(layout: Layout, jars: Path, number: int) -> Program:
+    """Return Connect's worker ``number`` as supervisord runs it."""
     return Program(
-        name=CONNECT,
-        command=cached_command(jars, CONNECT_JAVA, [str(worker_file(layout))]),
+        name=connect_name(number),
+        command=cached_command(jars, CONNECT_JAVA, [str(worker_file(layout, number))]),
         stop_seconds=25,
     )

@@ -5,9 +5,11 @@ import json
 from infra.local.credentials import Credentials, load_credentials
 from infra.local.errors import StackError
 from infra.local.files import write_private
+from infra.local.kafka import topic_scale
 from infra.local.layout import Layout
 from infra.local.postgres import SUPERUSER, database_url
 from infra.local.programs import console_endpoint
+from schemas.topics import Scale
 
 OWNER = "outbox_owner"
 APPLICATION = "outbox_application"
@@ -25,6 +27,19 @@ def stack_environment(layout: Layout, credentials: Credentials) -> StackEnvironm
         "kafka_bootstrap_servers": layout.kafka_bootstrap_servers,
         "connect_url": layout.connect_url,
         "console_url": console_endpoint(layout).address,
+        **_scale(layout),
+    }
+
+
+def _scale(layout: Layout) -> StackEnvironment:
+    """Tell what topics are like, by the names of the settings, where that is not the default."""
+    scale = topic_scale(layout)
+    if scale == Scale():
+        return {}
+    return {
+        "topic_partitions": str(scale.partitions),
+        "topic_replication_factor": str(scale.replication_factor),
+        "topic_min_insync_replicas": str(scale.min_insync_replicas),
     }
 
 

@@ -9,7 +9,7 @@ import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from infra.local.programs import KAFKA, POSTGRES, Endpoint
+from infra.local.programs import POSTGRES, Endpoint, is_broker
 
 PROBE_SECONDS = 2
 
@@ -73,7 +73,7 @@ def ask(endpoint: Endpoint, admin_url: str) -> Answer:
     """Ask the process behind an endpoint, once: each try may take PROBE_SECONDS."""
     if endpoint.name == POSTGRES:
         return Answer(postgres_answers(admin_url))
-    if endpoint.name == KAFKA:
+    if is_broker(endpoint.name):
         return Answer(kafka_answers(endpoint.address))
     page = None if endpoint.health_url is None else _get(endpoint.health_url)
     told = _told(page) or {}

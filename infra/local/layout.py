@@ -1,45 +1,48 @@
-"""Where everything of one local stack lies, and on which ports it listens."""
+"""Where everything of one local stack lies, and on which ports it listens.
+
+Of the 60 ports from the base the first ten are one process's each, +10 to +49 the workers'. +50 to
++57 are the further brokers', two each; +58 and +59 the further Connect workers'.
+"""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import StackError
+from infra.local.shape import known_shape
 from schemas.brokers import Brokers
 
 FIRST_USABLE_BASE = 1024
 DEFAULT_PORT_BASE = 25400
 LAST_USABLE_BASE = 65535 - 64
 HOST = "127.0.0.1"
-MAXIMUM_WORKERS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One stack: its folder and the first of its ports."""
+    """One stack: its folder, the first of its ports, and how many brokers and Connect workers."""
 
     home: Path
     port_base: int
+    broker_count: int = 1
+    connect_worker_count: int = 1
 
     @property
     def postgres_port(self) -> int:
         """PostgreSQL."""
         return self.port_base
 
-    @property
-    def kafka_port(self) -> int:
-        """The Kafka broker, for clients."""
-        return self.port_base + 1
+    def broker_port(self, number: int) -> int:
+        """Return the port of Kafka broker ``number``, counted from 1, for clients."""
+        return self.port_base + (1 if number == 1 else 46 + 2 * number)
 
-    @property
-    def controller_port(self) -> int:
-        """The KRaft controller, for the broker alone."""
-        return self.port_base + 2
+    def controller_port(self, number: int) -> int:
+        """Return the port of the KRaft controller in broker ``number``, for the brokers alone."""
+        return self.port_base + (2 if number == 1 else 47 + 2 * number)
 
-    @property
-    def connect_port(self) -> int:
-        """Kafka Connect's REST API."""
-        return self.port_base + 3
+    def connect_port(self, number: int) -> int:
+        """Return the port of the REST API of Connect's worker ``number``, counted from 1."""
+        return self.port_base + (3 if number == 1 else 56 + number)
 
     @property
     def supervisor_port(self) -> int:
@@ -115,19 +118,22 @@ class Layout:
         return self.home / "supervisor"
 
     @property
-    def workers(self) -> Path:
-        """How many stream processors the last start was asked for."""
-        return self.home / "workers"
-
-    @property
     def notifications(self) -> Path:
         """Whom the last start was told to notify; there only if there is anybody."""
         return self.home / "notifications"
 
+    def broker_address(self, number: int) -> str:
+        """Return where clients reach broker ``number``."""
+        return f"{HOST}:{self.broker_port(number)}"
+
+    def connect_address(self, number: int) -> str:
+        """Return the REST API of Connect's worker ``number``, without a slash at its end."""
+        return f"http://{HOST}:{self.connect_port(number)}"
+
     @property
     def kafka_bootstrap_servers(self) -> str:
-        """Where Kafka clients start."""
-        return f"{HOST}:{self.kafka_port}"
+        """Where Kafka clients start: every broker, with commas between them."""
+        return ",".join(map(self.broker_address, numbers(self.broker_count)))
 
     @property
     def brokers(self) -> Brokers:
@@ -136,8 +142,18 @@ class Layout:
 
     @property
     def connect_url(self) -> str:
-        """Kafka Connect's REST API, without a slash at its end."""
-        return f"http://{HOST}:{self.connect_port}"
+        """Kafka Connect's REST API: that of every worker, with commas between them."""
+        return ",".join(map(self.connect_address, numbers(self.connect_worker_count)))
+
+
+def numbers(count: int) -> range:
+    """Return what several of a kind are counted by: from 1 on."""
+    return range(1, count + 1)
+
+
+def numbered(name: str, number: int) -> str:
+    """Return what the first, or a further, of a kind is called: kafka, kafka-2, kafka-3."""
+    return name if number == 1 else f"{name}-{number}"
 
 
 def project_directory() -> Path:
@@ -157,7 +173,10 @@ def _port_base(text: str) -> int:
 
 
 def layout_from_environment() -> Layout:
-    """Return the layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError."""
+    """Return the layout that OUTBOX_HOME and OUTBOX_PORT_BASE name; raises StackError.
+
+    It has the brokers and Connect workers that the last `outbox up` was asked for.
+    """
     home = Path(os.environ.get("OUTBOX_HOME") or project_directory() / ".outbox").resolve()
     if any(character in str(home) for character in "\n\r\"'\\;#,:{}%$"):
         raise StackError(
@@ -165,4 +184,6 @@ def layout_from_environment() -> Layout:
             "or any of ; # , : { } % $ (PostgreSQL, Kafka and supervisord read them as their own). "
             "Set OUTBOX_HOME to another folder."
         )
-    return Layout(home, _port_base(os.environ.get("OUTBOX_PORT_BASE") or str(DEFAULT_PORT_BASE)))
+    base = _port_base(os.environ.get("OUTBOX_PORT_BASE") or str(DEFAULT_PORT_BASE))
+    shape = known_shape(home)
+    return Layout(home, base, shape.brokers, shape.connect_workers)

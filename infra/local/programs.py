@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from infra.local.layout import HOST, Layout
+from infra.local.layout import HOST, Layout, numbered, numbers
 
 POSTGRES = "postgres"
 KAFKA = "kafka"
@@ -56,6 +56,26 @@ class JavaProgram:
     options: Sequence[str]
 
 
+def broker_name(number: int) -> str:
+    """Return a broker's name, counted from 1."""
+    return numbered(KAFKA, number)
+
+
+def connect_name(number: int) -> str:
+    """Return the name of a worker of Connect, counted from 1."""
+    return numbered(CONNECT, number)
+
+
+def is_broker(name: str) -> bool:
+    """Whether a process of this name is a Kafka broker."""
+    return name.partition("-")[0] == KAFKA
+
+
+def is_connect(name: str) -> bool:
+    """Whether a process of this name is a worker of Connect: the connector keeper is none."""
+    return name == CONNECT or name.startswith(f"{CONNECT}-")
+
+
 def worker_name(number: int) -> str:
     """Return a stream processor's name, counted from 1: its identity in the consumer group."""
     return f"worker-{number}"
@@ -74,19 +94,24 @@ def _own(name: str, port: int) -> Endpoint:
 
 
 def service_endpoints(layout: Layout) -> list[Endpoint]:
-    """Return what others have written: PostgreSQL, Kafka, Connect."""
+    """Return what others have written: PostgreSQL, the brokers, the workers of Connect."""
     return [
         Endpoint(POSTGRES, layout.postgres_port, f"{HOST}:{layout.postgres_port}"),
-        Endpoint(KAFKA, layout.kafka_port, layout.kafka_bootstrap_servers),
-        _page(CONNECT, layout.connect_port),
+        *(
+            Endpoint(broker_name(number), layout.broker_port(number), layout.broker_address(number))
+            for number in numbers(layout.broker_count)
+        ),
+        *(
+            _page(connect_name(number), layout.connect_port(number))
+            for number in numbers(layout.connect_worker_count)
+        ),
     ]
 
 
 def processor_endpoints(layout: Layout, workers: int) -> list[Endpoint]:
     """Return what is ours: the stream processors and the ledger writer."""
-    numbers = range(1, workers + 1)
     return [
-        *(_own(worker_name(number), layout.worker_port(number)) for number in numbers),
+        *(_own(worker_name(number), layout.worker_port(number)) for number in numbers(workers)),
         _own(LEDGER_WRITER, layout.ledger_writer_port),
     ]
 

@@ -2,20 +2,23 @@
 
 from infra.local.credentials import load_credentials
 from infra.local.layout import Layout
-from infra.local.programs import CONNECT, KAFKA, POSTGRES
+from infra.local.programs import POSTGRES, is_broker, is_connect
 from infra.local.supervision import UNREACHABLE, Supervisor
 from infra.local.sweep import sweep
 
 PATIENCE_SECONDS = 30.0
-ORDER = (CONNECT, KAFKA, POSTGRES)
-"""After our own processes, which still have Kafka and PostgreSQL to finish with."""
 
 
 def _stop_in_order(supervisor: Supervisor) -> list[str]:
-    """Through supervisord: our processes, then Connect, then Kafka and PostgreSQL. Names."""
+    """Through supervisord: our processes, then Connect, then Kafka and PostgreSQL. Names.
+
+    Our own come first: they still have Kafka and PostgreSQL to finish with.
+    """
     running = [process.name for process in supervisor.processes() if process.pid]
-    ours = [name for name in running if name not in ORDER]
-    for names in (ours, [CONNECT], [KAFKA, POSTGRES]):
+    connect = [name for name in running if is_connect(name)]
+    last = [name for name in running if is_broker(name) or name == POSTGRES]
+    ours = [name for name in running if name not in {*connect, *last}]
+    for names in (ours, connect, last):
         supervisor.stop(names, PATIENCE_SECONDS)
     supervisor.shutdown()
     return running

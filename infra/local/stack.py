@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from infra.local.connect import connect_program, prepare_connect, write_connector_secrets
@@ -15,8 +16,8 @@ from infra.local.errors import DiskFullError, StackError
 from infra.local.exclusive import alone, alone_at_last
 from infra.local.files import write_private
 from infra.local.jars import ensure_jars
-from infra.local.kafka import kafka_program
-from infra.local.layout import MAXIMUM_WORKERS, Layout
+from infra.local.kafka import has_data, kafka_program
+from infra.local.layout import Layout, numbers
 from infra.local.owner import PostgresOwner, postgres_owner, public_directory
 from infra.local.ports import require_free
 from infra.local.postgres import DATABASE, installation, postgres_program
@@ -29,10 +30,10 @@ from infra.local.processors import (
     scheduler_program,
     worker_program,
 )
-from infra.local.programs import Program, notifies, stack_endpoints
+from infra.local.programs import Program, broker_name, notifies, stack_endpoints
+from infra.local.shape import MAXIMUM_BROKERS, Shape, keep_shape, known_shape
 from infra.local.shutdown import stop_all
 from infra.local.startup import Report, Startup
-from infra.local.status import known_workers
 from infra.local.supervision import Supervisor
 from infra.local.sweep import sweep
 from infra.local.training import ensure_java_caches
@@ -40,6 +41,7 @@ from infra.local.waiting import Waiter
 
 FREE_BYTES_NEEDED = 2 * 1024**3
 CONNECTOR_ROLE = "outbox_connector"
+ALL_BROKERS = numbers(MAXIMUM_BROKERS)
 MORE_STAGES = 3  # topics and the connector, which are no processes; nobody to notify
 
 
@@ -62,8 +64,9 @@ def _require_ports(layout: Layout, workers: int, running: Sequence[str]) -> None
         if endpoint.name not in running
     }
     if not running:
-        ports |= {"kafka's controller": layout.controller_port}
-        ports |= {"supervisord": layout.supervisor_port}
+        for number in numbers(layout.broker_count):
+            ports[f"the controller of {broker_name(number)}"] = layout.controller_port(number)
+        ports["supervisord"] = layout.supervisor_port
     require_free(ports)
 
 
@@ -72,9 +75,9 @@ def _programs(
 ) -> list[Program]:
     return [
         postgres_program(owner),
-        kafka_program(layout, jars),
-        connect_program(layout, jars),
-        *(worker_program(layout, number) for number in range(1, workers + 1)),
+        *(kafka_program(layout, jars, number) for number in numbers(layout.broker_count)),
+        *(connect_program(layout, jars, number) for number in numbers(layout.connect_worker_count)),
+        *(worker_program(layout, number) for number in numbers(workers)),
         ledger_writer_program(layout, credentials),
         connector_keeper_program(layout, credentials),
         scheduler_program(layout, credentials),
@@ -100,11 +103,19 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _chosen_workers(layout: Layout, workers: int | None) -> int:
-    """Return what was asked for, else what there was; raises StackError out of bounds."""
-    chosen = known_workers(layout) if workers is None else workers
-    if not 1 <= chosen <= MAXIMUM_WORKERS:
-        raise StackError(f"{chosen} workers cannot be had: choose from 1 to {MAXIMUM_WORKERS}.")
+def _chosen_shape(layout: Layout, workers: int | None) -> Shape:
+    """Return what was asked for, else what there was; raises StackError if it cannot be."""
+    known = known_shape(layout.home)
+    workers = known.workers if workers is None else workers
+    chosen = Shape(layout.broker_count, layout.connect_worker_count, workers)
+    chosen.check()
+    if chosen.brokers != known.brokers and any(map(partial(has_data, layout), ALL_BROKERS)):
+        raise StackError(
+            f"The stack in {layout.home} has data on {known.brokers} of its own broker(s), each of "
+            f"them a controller; {chosen.brokers} cannot take them over. Start it with --brokers "
+            f"{known.brokers}; or delete its data with `outbox down --purge`, or set OUTBOX_HOME "
+            "to another folder, and start anew."
+        )
     return chosen
 
 
@@ -126,7 +137,7 @@ def prepare(
     layout: Layout,
     credentials: Credentials,
     supervisor: Supervisor,
-    workers: int,
+    shape: Shape,
     report: Report,
 ) -> Startup:
     """Put every file in place that needs no process: jars, folders, configurations."""
@@ -141,8 +152,8 @@ def prepare(
     password = credentials.roles[CONNECTOR_ROLE]
     write_connector_secrets(layout, DATABASE, CONNECTOR_ROLE, password)
     prepare_connect(layout, jars)
-    supervisor.configure(_programs(layout, credentials, owner, jars, workers))
-    write_private(layout.workers, f"{workers}\n")
+    supervisor.configure(_programs(layout, credentials, owner, jars, shape.workers))
+    keep_shape(layout.home, shape)
     waiter = Waiter(layout, supervisor)
     return Startup(layout, credentials, owner, jars, supervisor, waiter, report)
 
@@ -167,12 +178,13 @@ def _start(startup: Startup, workers: int, *, was_up: bool) -> list[str]:
 def bring_up(layout: Layout, workers: int | None = None, report: Report = print) -> list[str]:
     """Start the whole stack, or what of it is not running, and return once all is healthy.
 
-    ``workers`` None keeps their number (1 at first). Returns faults that a person must look at
+    ``workers`` None keeps their number (1 at first); how many brokers and Connect workers, the
+    layout says. Returns faults that a person must look at
     although everything runs. Raises StackError, or whatever a stage raised; then, and when
     interrupted, everything is stopped again, unless the stack was up before. Data stays.
     """
     with alone(layout.home, "up"):
-        chosen = _chosen_workers(layout, workers)
+        chosen = _chosen_shape(layout, workers)
         _choose_notified(layout)
         credentials = ensure_credentials(layout.secrets)
         supervisor = Supervisor(layout, credentials.supervisor)
@@ -180,9 +192,9 @@ def bring_up(layout: Layout, workers: int | None = None, report: Report = print)
         if not was_up and (left := sweep(layout)):
             report(f"stopped what an earlier run had left: {', '.join(left)}")
         running = [row.name for row in supervisor.processes() if row.pid] if was_up else []
-        _require_ports(layout, chosen, running)
+        _require_ports(layout, chosen.workers, running)
         startup = prepare(layout, credentials, supervisor, chosen, report)
-        faults = _start(startup, chosen, was_up=was_up)
+        faults = _start(startup, chosen.workers, was_up=was_up)
         write_environment(layout, credentials)
         return faults
 

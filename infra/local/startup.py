@@ -12,15 +12,15 @@ from infra.local.connect import secrets_file
 from infra.local.credentials import Credentials
 from infra.local.errors import ProcessFailedError, StackError
 from infra.local.health import ask, page_answers
-from infra.local.kafka import prepare_kafka
-from infra.local.layout import Layout
+from infra.local.kafka import prepare_kafka, topic_scale
+from infra.local.layout import Layout, numbers
 from infra.local.owner import PostgresOwner
 from infra.local.postgres import SUPERUSER, database_url, prepare_postgres
 from infra.local.programs import (
-    CONNECT,
-    KAFKA,
     POSTGRES,
     Endpoint,
+    broker_name,
+    connect_name,
     console_endpoint,
     keeper_endpoint,
     notifications_endpoint,
@@ -33,6 +33,7 @@ from infra.local.supervision import Supervisor
 from infra.local.waiting import Waiter
 from infra.postgres.prepare import prepare_database
 from schemas.topic_creation import create_missing_topics, verify_topics
+from schemas.topics import TOPICS, scaled
 
 Report = Callable[[str], None]
 """Told, from any thread, of each stage that is done."""
@@ -57,11 +58,19 @@ class Startup:
         """
         services = {endpoint.name: endpoint for endpoint in service_endpoints(self.layout)}
         postgres = pool.submit(self._postgres, services[POSTGRES])
-        kafka = pool.submit(self._kafka, services[KAFKA])
-        # Its Java starts meanwhile; it then waits for Kafka by itself.
-        connect = pool.submit(self._process, services[CONNECT])
-        topics = pool.submit(self._after, [kafka], self._topics)
-        connector = pool.submit(self._after, [postgres, topics, connect], self._connector)
+        brokers = [
+            pool.submit(self._kafka, number, services[broker_name(number)])
+            for number in numbers(self.layout.broker_count)
+        ]
+        # Their Java starts meanwhile; they then wait for Kafka by themselves. Several brokers want
+        # all the processor's time, and Connect's topics want all of them.
+        needed = brokers if self.layout.broker_count > 1 else []
+        connect = [
+            pool.submit(self._after, needed, self._process, services[connect_name(number)])
+            for number in numbers(self.layout.connect_worker_count)
+        ]
+        topics = pool.submit(self._after, brokers, self._topics)
+        connector = pool.submit(self._after, [postgres, topics, *connect], self._connector)
         processors = [
             pool.submit(self._after, [postgres, topics], self._process, endpoint)
             for endpoint in processor_endpoints(self.layout, workers)
@@ -74,7 +83,7 @@ class Startup:
         )
         notifications = pool.submit(self._after, [connector], self._notifications)
         stages: list[Future[Any]] = [
-            *(postgres, kafka, connect, topics, connector),
+            *(postgres, *brokers, *connect, topics, connector),
             *(keeper, scheduler, console, notifications),
             *processors,
         ]
@@ -117,17 +126,20 @@ class Startup:
         applied = prepare_database(url, self.credentials.roles)
         self.report(f"database is up to date ({len(applied)} migrations applied)")
 
-    def _kafka(self, endpoint: Endpoint) -> None:
-        prepare_kafka(self.layout, self.jars, self.credentials.kafka_cluster_id)
+    def _kafka(self, number: int, endpoint: Endpoint) -> None:
+        prepare_kafka(self.layout, self.jars, self.credentials.kafka_cluster_id, number)
         self._process(endpoint)
 
     def _topics(self) -> None:
-        created = create_missing_topics(self.layout.brokers)
-        different = verify_topics(self.layout.brokers)
+        wanted = scaled(TOPICS, topic_scale(self.layout))
+        created = create_missing_topics(self.layout.brokers, wanted)
+        different = verify_topics(self.layout.brokers, wanted)
         if different:
             raise StackError(
                 "Kafka's topics are not as schemas/topics.py says: "
-                f"{'; '.join(different)}. Change them back, or the catalogue."
+                f"{'; '.join(different)}. `outbox setup topics --set-back` gives them their "
+                "settings again; where `outbox rebuild --replace` has made more partitions, set "
+                "OUTBOX_TOPIC_PARTITIONS."
             )
         self.report(f"topics are there ({len(created)} created)")
 

@@ -8,6 +8,7 @@ from infra.local.health import Answer, ask
 from infra.local.layout import Layout
 from infra.local.postgres import SUPERUSER, database_url
 from infra.local.programs import Endpoint, stack_endpoints
+from infra.local.shape import known_shape
 from infra.local.supervision import UNREACHABLE, Supervised, Supervisor
 from infra.local.sweep import running_processes
 
@@ -15,7 +16,6 @@ STOPPED = "stopped"
 STARTING = "starting"
 RUNNING = "running"
 UNSUPERVISED = "unsupervised"
-DEFAULT_WORKERS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,7 @@ class ProcessStatus:
 
 def known_workers(layout: Layout) -> int:
     """How many workers the last `outbox up` was asked for."""
-    if not layout.workers.exists():
-        return DEFAULT_WORKERS
-    return int(layout.workers.read_text())
+    return known_shape(layout.home).workers
 
 
 def _supervised(supervisor: Supervisor) -> dict[str, Supervised]:

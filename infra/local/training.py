@@ -120,16 +120,16 @@ def _train(home: Path, jars: Path) -> None:
     with TemporaryDirectory(prefix=PREFIX, dir=home) as folder:
         layout = Layout(Path(folder), _free_base())
         trial = _Trial(layout, jars, home)
-        prepare_kafka(layout, jars, CLUSTER)
+        prepare_kafka(layout, jars, CLUSTER, 1)
         prepare_connect(layout, jars)
 
         def with_kafka() -> None:
             create_missing_topics(layout.brokers)
             health = f"{layout.connect_url}/health"
-            trial.learn(CONNECT_JAVA, worker_file(layout), lambda: page_is_good(health))
+            trial.learn(CONNECT_JAVA, worker_file(layout, 1), lambda: page_is_good(health))
 
         brokers = layout.kafka_bootstrap_servers
-        trial.learn(KAFKA_JAVA, server_file(layout), lambda: kafka_answers(brokers), with_kafka)
+        trial.learn(KAFKA_JAVA, server_file(layout, 1), lambda: kafka_answers(brokers), with_kafka)
 
 
 def _is_complete(jars: Path) -> bool:

@@ -15,10 +15,11 @@ from connectors.definition import Definition, load_definitions
 from connectors.errors import ConnectorError, DatabaseUnreachableError
 from connectors.source import read_source
 from infra.local.layout import Layout
-from infra.local.programs import KAFKA
+from infra.local.programs import is_broker
 from infra.local.status import ProcessStatus, process_statuses
 from operations.connector_sites import connector_secrets_file
 from operations.doctor import connect, database, kafka, processes, source, versions
+from operations.doctor.copies import copies
 from operations.doctor.failover import failover
 from operations.doctor.finding import Finding, fault
 from operations.doctor.guards import guards
@@ -47,6 +48,7 @@ _DATABASE_CHECKS: dict[str, Callable[[psycopg.Connection], Iterable[Finding]]] =
 }
 _KAFKA_CHECKS: dict[str, Callable[[kafka.Cluster], Iterable[Finding]]] = {
     "topics": kafka.topics,
+    "copies": copies,
     "readers": kafka.readers,
     "positions": kafka.positions,
 }
@@ -105,7 +107,7 @@ def _processes(layout: Layout) -> Report:
     findings = guarded("client libraries", versions.clients)
     if layout.secrets.exists():
         statuses: list[ProcessStatus] = process_statuses(layout)
-        pid = next((status.pid for status in statuses if status.name == KAFKA), None)
+        pid = next((each.pid for each in statuses if is_broker(each.name) and each.pid), None)
         findings += guarded("broker", versions.broker, pid)
         findings += guarded("processes", processes.processes, layout, statuses)
         findings += guarded("scheduler", processes.scheduler, layout, statuses)

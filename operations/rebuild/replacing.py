@@ -26,7 +26,7 @@ from operations.rebuild.seeding import seed_facts
 from operations.reconcile.positions import Partition
 from operations.replay.sending import send_events
 from schemas.brokers import Brokers
-from schemas.topics import EVENTS_SESSION, TOPICS
+from schemas.topics import EVENTS_SESSION, TOPICS, Scale
 from stream_processors.groups import LEDGER_WRITER_READS, PROCESSORS_GROUP
 from stream_processors.written_topics import CHANGELOGS
 
@@ -77,12 +77,7 @@ def replace(
     ):
         _stop(cluster, local, PROCESSORS_GROUP, teller)
         if scale is not None:
-            for group in LEDGER_WRITER_READS:
-                _stop(cluster, local, group, teller)
-            grow(cluster, scale)
-            teller.say(
-                f"{EVENTS_SESSION.name} has {scale.partitions} partitions, and no event yet."
-            )
+            _grow(cluster, local, scale, teller)
         made = cluster.create_missing(TOPICS, cluster.scale())
         if made:
             teller.say(f"Made the topics that were not there: {', '.join(made)}.")
@@ -110,6 +105,14 @@ def replace(
         teller.say(f"Started {', '.join(started)}; they read everything again.")
         follow_pipeline(cluster.positions, PROCESSORS_GROUP, teller.report)
     return Replacement(tuple(made), sent, tuple(moved), tuple(started))
+
+
+def _grow(cluster: Cluster, local: LocalProcesses | None, scale: Scale, teller: Teller) -> None:
+    """Make the topics larger; the ledger writer reads them too."""
+    for group in LEDGER_WRITER_READS:
+        _stop(cluster, local, group, teller)
+    grow(cluster, scale)
+    teller.say(f"Made {EVENTS_SESSION.name} anew, with {scale.partitions} partitions.")
 
 
 def _stop(cluster: Cluster, local: LocalProcesses | None, group: str, teller: Teller) -> None:

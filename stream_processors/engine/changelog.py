@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError as Error
 from confluent_kafka.admin import AdminClient
 
 from schemas.topic_creation import topic_ids
+from stream_processors.engine.asking import committed, ends_of
 from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from stream_processors.engine.logs import KAFKA_LOG
 
@@ -86,7 +87,7 @@ class Changelog:
         Raises PositionLost when the log ends before `position` or begins after it.
         """
         start = TopicPartition(self.topic, partition, position)
-        low, end = self._consumer.get_watermark_offsets(start, timeout=_TIMEOUT_SECONDS)
+        low, end = ends_of(self._consumer, start)
         if not low <= position <= end:
             raise PositionLost(
                 f"the local copy of {self.topic}[{partition}] is whole up to offset {position}, "
@@ -115,9 +116,9 @@ class Changelog:
         """
         self._require_topics()
         source = TopicPartition(self.source_topic, partition)
-        committed = self._consumer.committed([source], timeout=_TIMEOUT_SECONDS)[0].offset
-        processed = 0 if committed == OFFSET_INVALID else committed
-        low, end = self._consumer.get_watermark_offsets(source, timeout=_TIMEOUT_SECONDS)
+        (position,) = committed(self._consumer, [source])
+        processed = 0 if position.offset == OFFSET_INVALID else position.offset
+        low, end = ends_of(self._consumer, source)
         if not low <= processed <= end:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
@@ -125,7 +126,7 @@ class Changelog:
                 f"was made anew. {MEND}"
             )
         log = TopicPartition(self.topic, partition)
-        _, log_end = self._consumer.get_watermark_offsets(log, timeout=_TIMEOUT_SECONDS)
+        _, log_end = ends_of(self._consumer, log)
         if processed > 0 and log_end == 0:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
@@ -160,7 +161,7 @@ class Changelog:
         RecordsPassedOver for those that are there.
         """
         source = TopicPartition(self.source_topic, partition)
-        low, end = self._consumer.get_watermark_offsets(source, timeout=_TIMEOUT_SECONDS)
+        low, end = ends_of(self._consumer, source)
         if not low <= expected <= end:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was read up to offset {expected}, but the "

@@ -17,6 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka import KafkaError as Error
 
+from stream_processors.engine.asking import committed, ends_of
 from stream_processors.engine.batching import interval_seconds
 from stream_processors.engine.changelog import MEND, PositionLost
 from stream_processors.engine.crash import error_in_hand
@@ -39,7 +40,6 @@ _log = structlog.get_logger(__name__)
 _BATCH_RECORDS = 1000
 _POLL_SECONDS = 0.1
 _COMMIT_SECONDS = 0.2
-_KAFKA_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 
 
@@ -215,13 +215,13 @@ class TopicLoop(threading.Thread):
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the group stopped."""
-        committed = {
+        positions = {
             (partition.topic, partition.partition): partition.offset
-            for partition in consumer.committed(partitions, timeout=_KAFKA_SECONDS)
+            for partition in committed(consumer, partitions)
         }
         unread, nexts = [], {}
         for partition in partitions:
-            partition.offset = committed[partition.topic, partition.partition]
+            partition.offset = positions[partition.topic, partition.partition]
             if partition.offset == OFFSET_INVALID:
                 partition.offset, begins = self._first_offset(consumer, partition)
                 unread.append(partition)
@@ -238,7 +238,7 @@ class TopicLoop(threading.Thread):
 
     def _first_offset(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
         """Return where to begin in a partition that was never read, and which offset that is."""
-        begins, end = consumer.get_watermark_offsets(partition, timeout=_KAFKA_SECONDS)
+        begins, end = ends_of(consumer, partition)
         # What retention removes meanwhile is no position that was lost.
         return (end, end) if self._from_now_on else (OFFSET_BEGINNING, begins)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.campaign import FAULTS_OF_A_SHORT_RUN, Campaign, Orders
-from tests.faults.catalog import FAULTS
-from tests.faults.hosting import fault_layout, fault_stack
+from tests.faults.catalog import faults_of
+from tests.faults.hosting import WORKERS, fault_layout, fault_stack
 from tests.faults.report import summary, write_report
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ EXIT_ENDED = 128 + signal.SIGTERM
 def main() -> int:
     """Run a campaign as the command line says."""
     arguments = _arguments()
-    chosen = _chosen(arguments.kinds)
+    layout = fault_layout(arguments.brokers, arguments.connect_workers)
+    known = faults_of(layout)
+    chosen = _chosen(known, arguments.kinds)
     if not chosen:
-        known = "\n  ".join(fault.kind for fault in FAULTS)
-        _say(f"No fault is called {arguments.kinds!r}. There are:\n  {known}")
+        listed = "\n  ".join(fault.kind for fault in known)
+        _say(f"No fault is called {arguments.kinds!r}. There are:\n  {listed}")
         return EXIT_USAGE
     orders = Orders(
         seed=arguments.seed,
@@ -41,7 +43,7 @@ def main() -> int:
     )
     signal.signal(signal.SIGTERM, _end)
     _say(f"seed {orders.seed}: repeat with --seed {orders.seed}")
-    with fault_stack(fault_layout()) as hosting:
+    with fault_stack(layout, arguments.workers) as hosting:
         result = Campaign(orders, hosting, chosen, _say).run()
         sys.stdout.write(summary(result) + "\n")
         _say(f"The evidence is kept in {hosting.directory}.")
@@ -56,14 +58,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, help="not to end before so many")
     parser.add_argument("--minutes", type=float, help="not to end before so long")
     parser.add_argument("--rate", type=float, default=100.0, help="events a second")
+    parser.add_argument("--brokers", type=int, default=1)
+    parser.add_argument("--connect-workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=WORKERS, help="stream processors")
     parser.add_argument("--kinds", default="", help="only those that begin so; several by comma")
     parser.add_argument("--report", type=Path, help="a file to write a report to, as markdown")
     return parser.parse_args()
 
 
-def _chosen(kinds: str) -> Sequence[Fault]:
+def _chosen(known: Sequence[Fault], kinds: str) -> Sequence[Fault]:
     beginnings = tuple(kind.strip() for kind in kinds.split(",") if kind.strip())
-    return [fault for fault in FAULTS if not beginnings or fault.kind.startswith(beginnings)]
+    return [fault for fault in known if not beginnings or fault.kind.startswith(beginnings)]
 
 
 def _end(*_: object) -> None:

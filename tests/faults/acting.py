@@ -7,11 +7,13 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 
+from connectors.client import worker_urls
 from infra.local.connect import secrets_file, write_connector_secrets
 from infra.local.credentials import Credentials, load_credentials
 from infra.local.postgres import DATABASE
@@ -176,10 +178,11 @@ def assignment(site: Site, name: str) -> set[str]:
 
 
 def connect_page(site: Site, method: str, path: str, **content: Any) -> httpx.Response:
-    """Ask Connect; while it rebalances it answers 409, and is asked again."""
-    url = f"{site.stack.address('connect_url')}/connectors/{CONNECTOR}{path}"
+    """Ask a worker of Connect, then the next, again and again; in a rebalance each answers 409."""
+    workers = cycle(worker_urls(site.stack.address("connect_url")))
 
     def ask() -> httpx.Response | None:
+        url = f"{next(workers)}/connectors/{CONNECTOR}{path}"
         try:
             return httpx.request(method, url, timeout=20, **content)
         except httpx.HTTPError:

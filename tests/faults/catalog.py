@@ -8,6 +8,7 @@ from tests.faults.kinds import (
     application,
     bad_input,
     clock,
+    cluster,
     ledger_writer,
     link,
     loss,
@@ -20,6 +21,7 @@ from tests.faults.kinds import (
 )
 
 if TYPE_CHECKING:
+    from infra.local.layout import Layout
     from tests.faults.site import Fault
 
 FAULTS: list[Fault] = [
@@ -36,3 +38,12 @@ FAULTS: list[Fault] = [
     *clock.FAULTS,
     *bad_input.FAULTS,
 ]
+
+
+def faults_of(layout: Layout) -> list[Fault]:
+    """Return the faults that a stack of this many brokers and Connect workers can have."""
+    return [
+        *FAULTS,
+        *(cluster.OF_BROKERS if layout.broker_count > 1 else []),
+        *(cluster.OF_CONNECT_WORKERS if layout.connect_worker_count > 1 else []),
+    ]

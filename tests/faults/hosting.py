@@ -36,22 +36,22 @@ class Hosting:
     directory: Path
 
 
-def fault_layout() -> Layout:
+def fault_layout(brokers: int = 1, connect_workers: int = 1) -> Layout:
     """Where the suite's stack lies; another OUTBOX_TEST_PORT_BASE lets two suites run."""
     session = session_port_base()
     suffix = "" if str(session) == DEFAULT_PORT_BASE else f"-{session}"
     home = Path(project_directory()) / f".outbox-faults{suffix}"
-    return Layout(home, session + PORTS_AFTER_THE_SESSIONS)
+    return Layout(home, session + PORTS_AFTER_THE_SESSIONS, brokers, connect_workers)
 
 
 @contextlib.contextmanager
-def fault_stack(layout: Layout) -> Iterator[Hosting]:
+def fault_stack(layout: Layout, workers: int = WORKERS) -> Iterator[Hosting]:
     """Start it without any earlier data; whatever happens, it is taken down, and its data kept."""
     failpoints = Failpoints(layout.home / "failpoints")
     with (
         _environment({**failpoints.environment(), **SETTINGS}),
         Proxy(layout.port_base + PROXY_PORT, layout.postgres_port) as proxy,
-        running_stack(layout, WORKERS) as stack,
+        running_stack(layout, workers) as stack,
     ):
         directory = layout.home / "faults"
         directory.mkdir()

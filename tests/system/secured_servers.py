@@ -121,9 +121,9 @@ def _secured_properties(kafka: SecuredKafka, server: Certificate) -> str:
     login = f'{scram} required username="{ADMIN}" password="{kafka.admin_password}";'
     clients = f"SASL_SSL://{kafka.sasl},SSL://{kafka.mutual_tls}"
     chain = server.certificate_file.read_text()
-    return server_properties(kafka.layout) + properties_text(
+    return server_properties(kafka.layout, 1) + properties_text(
         {
-            "listeners": f"{clients},CONTROLLER://{HOST}:{kafka.layout.controller_port}",
+            "listeners": f"{clients},CONTROLLER://{HOST}:{kafka.layout.controller_port(1)}",
             "advertised.listeners": clients,
             "listener.security.protocol.map": ("SASL_SSL:SASL_SSL,SSL:SSL,CONTROLLER:PLAINTEXT"),
             "inter.broker.listener.name": "SASL_SSL",

@@ -53,7 +53,7 @@ def restart_with(services: ConnectServices, plugins: Path) -> None:
     """Put other plug-ins in place, as an administrator of Connect does, and start it anew."""
     supervisor = Supervisor(services.layout, services.credentials.supervisor)
     supervisor.stop([CONNECT], 60)
-    file = worker_file(services.layout)
+    file = worker_file(services.layout, 1)
     text = re.sub(r"(?m)^plugin\.path=.*$", f"plugin.path={plugins}", file.read_text())
     write_private(file, text)
     supervisor.start(CONNECT)

@@ -170,6 +170,69 @@ def test_an_address_where_nobody_listens_is_unreachable() -> None:
         client.config("x")
 
 
+def several(
+    *down: str, answers: Callable[[httpx.Request], httpx.Response] | None = None
+) -> tuple[ConnectClient, list[str]]:
+    """Return a client of the workers a and b, of which some are down, and whom it asked what."""
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.url.host} {request.method}")
+        if request.url.host in down:
+            raise httpx.ConnectError("refused", request=request)
+        return answers(request) if answers else httpx.Response(200, json={"a": "1"})
+
+    return ConnectClient("http://a, http://b", 5.0, httpx.MockTransport(handle)), asked
+
+
+def test_the_first_of_several_workers_is_asked_and_no_other() -> None:
+    client, asked = several()
+    assert client.config("x") == {"a": "1"}
+    assert asked == ["a GET"]
+
+
+def test_where_a_worker_cannot_be_reached_the_next_is_asked_and_from_then_on_first() -> None:
+    client, asked = several("a")
+    assert client.config("x") == {"a": "1"}
+    client.stop("x")
+    assert asked == ["a GET", "b GET", "b PUT"]
+
+
+def test_all_workers_must_be_away_before_connect_is_called_unreachable() -> None:
+    client, asked = several("a", "b")
+    with pytest.raises(ConnectUnreachableError, match=r"at http://a, http://b: refused"):
+        client.config("x")
+    assert asked == ["a GET", "b GET"]
+
+
+def test_a_connector_whose_creation_broke_off_is_not_created_by_another_worker() -> None:
+    def breaks_off(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("no answer", request=request)
+
+    client, asked = several(answers=breaks_off)
+    with pytest.raises(ConnectUnreachableError):
+        client.create_stopped("x", {})
+    assert asked == ["a POST"]
+
+
+def test_a_worker_that_is_still_starting_does_not_hold_up_what_another_can_answer() -> None:
+    def starting(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503 if request.url.host == "a" else 200, json={"a": "1"})
+
+    client, asked = several(answers=starting)
+    assert client.config("x") == {"a": "1"}
+    assert asked == ["a GET", "b GET"]
+
+
+def test_a_leader_that_has_just_died_is_waited_for() -> None:
+    client, asked = connect(
+        refusal(500, "IO Error trying to forward REST request: java.net.ConnectException"),
+        (200, {"a": "1"}),
+    )
+    client.put_config("x", {})
+    assert len(asked) == 2
+
+
 def test_a_name_and_a_password_are_sent_where_there_are_some() -> None:
     asked: list[str | None] = []
 

@@ -143,7 +143,7 @@ def test_a_connect_that_does_not_answer_is_exit_code_3(services: ConnectServices
     environment = services.layout.environment
     text = environment.read_text(encoding="utf-8")
     try:
-        environment.write_text(text.replace(str(services.layout.connect_port), "9"))
+        environment.write_text(text.replace(str(services.layout.connect_port(1)), "9"))
         assert services.outbox("connectors", "status")[0] == 3
     finally:
         environment.write_text(text, encoding="utf-8")

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.timeout(300)
 
 SYSTEM = (
     *("broker", "processes", "server", "migrations", "rights", "guards", "partitions"),
-    *("publication", "slot", "kept WAL", "failover", "connect", "connector", "topics", "readers"),
-    "positions",
+    *("publication", "slot", "kept WAL", "failover", "connect", "connector"),
+    *("topics", "copies", "readers", "positions"),
 )
 PATIENCE_SECONDS = 90
 

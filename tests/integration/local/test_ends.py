@@ -125,11 +125,13 @@ def test_stopping_ends_a_start_that_is_under_way(layout: Layout) -> None:
 
 
 def test_a_taken_port_is_named_and_nothing_is_started(layout: Layout) -> None:
-    with socket.create_server(("127.0.0.1", layout.kafka_port)):
+    with socket.create_server(("127.0.0.1", layout.broker_port(1))):
         code, out, err = run_outbox(layout, "up")
     assert code == 1
     assert out == ""
-    assert f"port {layout.kafka_port}, which kafka needs, is taken by process {os.getpid()}" in err
+    assert (
+        f"port {layout.broker_port(1)}, which kafka needs, is taken by process {os.getpid()}" in err
+    )
     assert "OUTBOX_PORT_BASE" in err
     assert_nothing_is_left(layout, [])
 

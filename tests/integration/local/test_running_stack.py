@@ -88,7 +88,7 @@ def test_everything_listens_on_loopback_only(stack: RunningStack) -> None:
     }
     ports = {port for _, port in listening}
     layout = stack.layout
-    assert {layout.postgres_port, layout.kafka_port, layout.connect_port} <= ports
+    assert {layout.postgres_port, layout.broker_port(1), layout.connect_port(1)} <= ports
     assert {layout.supervisor_port, layout.ledger_writer_port, layout.worker_port(1)} <= ports
     assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, listening
 

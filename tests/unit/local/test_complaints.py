@@ -34,9 +34,11 @@ def test_a_page_that_knows_of_neither_complains_of_nothing(endpoint: Endpoint) -
 
 
 def test_a_process_that_does_not_answer_complains_of_nothing(endpoint: Endpoint) -> None:
-    assert ask(endpoint, NOWHERE) == Answer(healthy=False)
+    assert ask(endpoint, NOWHERE) == Answer(healthy=False, answered=False)
     assert not page_answers(str(endpoint.health_url))
 
 
 def test_a_process_without_a_page_does_no_work_that_could_be_seen() -> None:
-    assert ask(Endpoint("worker-1", 1, "127.0.0.1:1"), NOWHERE) == Answer(healthy=False)
+    assert ask(Endpoint("worker-1", 1, "127.0.0.1:1"), NOWHERE) == Answer(
+        healthy=False, answered=False
+    )

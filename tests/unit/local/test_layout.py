@@ -3,8 +3,21 @@ from pathlib import Path
 import pytest
 
 from infra.local.errors import StackError
-from infra.local.layout import DEFAULT_PORT_BASE, Layout, layout_from_environment, project_directory
+from infra.local.layout import (
+    DEFAULT_PORT_BASE,
+    Layout,
+    layout_from_environment,
+    numbers,
+    project_directory,
+)
 from infra.local.programs import stack_endpoints
+from infra.local.shape import (
+    MAXIMUM_BROKERS,
+    MAXIMUM_CONNECT_WORKERS,
+    MAXIMUM_WORKERS,
+    Shape,
+    keep_shape,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +27,8 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_settings_it_lies_in_the_project() -> None:
-    assert layout_from_environment() == Layout(project_directory() / ".outbox", DEFAULT_PORT_BASE)
+    layout = layout_from_environment()
+    assert (layout.home, layout.port_base) == (project_directory() / ".outbox", DEFAULT_PORT_BASE)
 
 
 def test_a_relative_home_is_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -42,11 +56,36 @@ def test_a_port_base_that_is_no_usable_port_is_refused(
 
 
 def test_no_two_processes_share_a_port() -> None:
-    layout = Layout(Path("/srv/outbox"), 30000)
-    ports = [endpoint.port for endpoint in stack_endpoints(layout, 50)]
-    ports += [layout.controller_port, layout.supervisor_port, layout.notifications_port]
+    layout = Layout(Path("/srv/outbox"), 30000, MAXIMUM_BROKERS, MAXIMUM_CONNECT_WORKERS)
+    ports = [endpoint.port for endpoint in stack_endpoints(layout, MAXIMUM_WORKERS)]
+    ports += [layout.controller_port(number) for number in numbers(MAXIMUM_BROKERS)]
+    ports += [layout.supervisor_port, layout.notifications_port]
     assert len(set(ports)) == len(ports)
-    assert max(ports) < 30000 + 64
+    assert max(ports) < 30000 + 60
+
+
+def test_the_first_of_a_kind_keeps_its_name_and_its_port_whatever_others_there_are() -> None:
+    def processes(layout: Layout) -> dict[str, int]:
+        return {endpoint.name: endpoint.port for endpoint in stack_endpoints(layout, 1)}
+
+    alone = processes(Layout(Path("/srv/outbox"), 30000))
+    many = processes(Layout(Path("/srv/outbox"), 30000, broker_count=3, connect_worker_count=2))
+    assert alone.items() <= many.items()
+    assert sorted(many.keys() - alone.keys()) == ["connect-2", "kafka-2", "kafka-3"]
+
+
+def test_addresses_name_all_brokers_and_all_connect_workers() -> None:
+    layout = Layout(Path("/srv/outbox"), 30000, broker_count=3, connect_worker_count=2)
+    assert layout.kafka_bootstrap_servers == "127.0.0.1:30001,127.0.0.1:30050,127.0.0.1:30052"
+    assert layout.connect_url == "http://127.0.0.1:30003,http://127.0.0.1:30058"
+
+
+def test_a_command_finds_the_brokers_and_connect_workers_that_the_last_start_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OUTBOX_HOME", str(tmp_path))
+    keep_shape(tmp_path, Shape(brokers=3, connect_workers=2, workers=4))
+    assert layout_from_environment() == Layout(tmp_path, DEFAULT_PORT_BASE, 3, 2)
 
 
 def test_notifications_belong_to_the_stack_only_where_the_last_start_was_told_of_them(

@@ -50,9 +50,9 @@ def test_too_little_room_is_an_error_before_anything_starts(
     assert take_down(layout) == []
 
 
-@pytest.mark.parametrize("workers", [0, 51])
+@pytest.mark.parametrize("workers", [0, 41])
 def test_a_number_of_workers_out_of_bounds_is_refused(layout: Layout, workers: int) -> None:
-    with pytest.raises(StackError, match="choose from 1 to 50"):
+    with pytest.raises(StackError, match="choose from 1 to 40"):
         bring_up(layout, workers)
 
 
