@@ -27,7 +27,11 @@ demo: install ## Start the whole stack, drive sessions through it, check every b
 
 .PHONY: test
 test: install jars ## All tests, on a real stack of their own
-	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 --ignore tests/system tests
+	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 --ignore tests/system --ignore tests/servers tests
+
+.PHONY: test-servers
+test-servers: install jars ## Several brokers, failover, TLS and rights, upgrades; needs Debian's postgresql
+	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) --durations 20 tests/servers
 
 .PHONY: test-system
 test-system: install jars ## The tests that need Debian's chromium, chromium-driver, prometheus and npm

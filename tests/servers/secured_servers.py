@@ -33,7 +33,7 @@ from infra.local.owner import PostgresOwner
 from schemas.brokers import Brokers, Security
 from tests.postgres_server import PostgresServer, running_older_postgres
 from tests.processes import free_port
-from tests.system.certificates import HOST, STORE_PASSWORD, Authority, Certificate
+from tests.servers.certificates import HOST, STORE_PASSWORD, Authority, Certificate
 
 # Debian's: the server of the wheel is built without TLS.
 POSTGRES_PROGRAMS = Path("/usr/lib/postgresql/15")

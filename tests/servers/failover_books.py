@@ -21,7 +21,7 @@ from tests.faults.backlog import CONTENT
 from tests.faults.evidence import Evidence
 from tests.faults.gathering import gather
 from tests.faults.kafka_evidence import KafkaReader
-from tests.system.database_servers import DatabaseServers
+from tests.servers.database_servers import DatabaseServers
 from tests.waiting import wait_until
 
 SEED = 17

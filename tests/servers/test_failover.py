@@ -18,9 +18,9 @@ from operations.doctor.failover import failover
 from operations.doctor.finding import Level
 from producer_app.database import connect
 from tests.running_stack import session_port_base
-from tests.system.database_server import SLOT, Server, wait_until_synchronized
-from tests.system.database_servers import DatabaseServers, database_servers
-from tests.system.failover_books import FailoverBooks
+from tests.servers.database_server import SLOT, Server, wait_until_synchronized
+from tests.servers.database_servers import DatabaseServers, database_servers
+from tests.servers.failover_books import FailoverBooks
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)

@@ -27,7 +27,7 @@ from infra.local.postgres import DATABASE, client_environment, installation
 from infra.local.supervision import Supervisor
 from tests.faults.proxy import Proxy
 from tests.running_stack import RunningStack, running_stack
-from tests.system.database_server import Server
+from tests.servers.database_server import Server
 from tests.waiting import wait_until
 
 STANDBYS_MAX = 3

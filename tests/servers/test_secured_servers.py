@@ -25,13 +25,13 @@ from schemas.brokers import Brokers
 from schemas.topics import EVENTS_SESSION, PAYABLES
 from tests.processes import free_port
 from tests.running_stack import session_port_base
-from tests.system.certificates import Authority
-from tests.system.secured_servers import (
+from tests.servers.certificates import Authority
+from tests.servers.secured_servers import (
     POSTGRES_PROGRAMS,
     secured_kafka,
     tls_postgres,
 )
-from tests.system.secured_system import DATABASE, System, set_up
+from tests.servers.secured_system import DATABASE, System, set_up
 from tests.waiting import wait_until
 
 PORTS_AFTER_THE_SESSIONS = 200

@@ -21,8 +21,8 @@ from stream_processors.kafka_settings import security_environment
 from tests.postgres_server import PostgresServer
 from tests.processes import free_port, running
 from tests.running_stack import outbox_command
-from tests.system.certificates import Authority
-from tests.system.secured_servers import SecuredConnect, SecuredKafka, secured_connect
+from tests.servers.certificates import Authority
+from tests.servers.secured_servers import SecuredConnect, SecuredKafka, secured_connect
 from tests.waiting import wait_until
 
 DATABASE = "outbox"
