@@ -8,7 +8,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+VALIDATOR := build/kubernetes
+KUBERNETES_VERSION := 1.34
 UV_VERSION := 0.13.9
+COMPILE := $(RUN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What must be covered by tests to the last branch: the rules, and what both sides share.
@@ -27,7 +31,8 @@ demo: install ## Start the whole stack, drive sessions through it, check every b
 
 .PHONY: test
 test: install jars ## All tests, on a real stack of their own
-	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 --ignore tests/system --ignore tests/servers tests
+	@$(RUN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations 40 \
+		--ignore tests/system --ignore tests/servers --ignore tests/containers tests
 
 .PHONY: test-servers
 test-servers: install jars ## Several brokers, failover, TLS and rights, upgrades; needs Debian's postgresql
@@ -36,6 +41,14 @@ test-servers: install jars ## Several brokers, failover, TLS and rights, upgrade
 .PHONY: test-system
 test-system: install jars ## The tests that need Debian's chromium, chromium-driver, prometheus and npm
 	@$(RUN)/python -m pytest --durations 20 tests/system
+
+.PHONY: test-containers
+test-containers: install ## The tests of the images: need Docker, its Compose and OUTBOX_BASE_IMAGE, or `.ci/docker make test-containers`
+	@$(RUN)/python -m pytest --durations 20 tests/containers
+
+.PHONY: images
+images: install ## Build the images, and write what is in them below build/
+	@$(RUN)/python -m infra.images.build
 
 .PHONY: unit
 unit: install ## The tests that need no stack: quick
@@ -66,10 +79,20 @@ status: install ## Show each process of the local stack
 	@$(RUN)/outbox status
 
 .PHONY: lint
-lint: install ## Check style and types
+lint: install ## Check style and types, and audit what is locked
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
+	@$(MAKE) --no-print-directory audit
+
+.PHONY: audit
+audit: install ## Look for known vulnerabilities; OUTBOX_AUDIT=where-reachable passes where none can be asked
+	@$(RUN)/python -m infra.audit
+
+.PHONY: manifests
+manifests: $(VALIDATOR)/.installed ## Check the manifests for Kubernetes against the schemas of its API
+	@$(VALIDATOR)/bin/kubernetes-validate --strict -k $(KUBERNETES_VERSION) \
+		infra/kubernetes/base/[!k]*.yaml infra/kubernetes/connect/[!k]*.yaml
 
 .PHONY: format
 format: install ## Put the code into its format
@@ -79,12 +102,14 @@ format: install ## Put the code into its format
 .PHONY: lock
 lock: install ## Resolve all dependencies anew: Python packages and jars
 	@$(RUN)/python -m pip install --quiet uv==$(UV_VERSION)
-	@for extra in "" dev; do \
-		$(RUN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
-			--generate-hashes --no-emit-index-url --no-emit-find-links \
-			--custom-compile-command "make lock" $${extra:+--extra $$extra --extra tracing} \
-			--output-file "requirements$${extra:+-$$extra}.lock"; \
+	@$(COMPILE) pyproject.toml --extra tracing --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --extra tracing --extra local --extra dev --output-file requirements-dev.lock
+	@# What builds the images, in the versions that everything else has.
+	@for image in outbox connect; do \
+		$(COMPILE) --group build-$$image --constraint requirements-dev.lock \
+			--output-file infra/images/build-$$image.lock; \
 	done
+	@$(COMPILE) --group validate-kubernetes --output-file infra/kubernetes/validate.lock
 	@$(RUN)/python -m infra.local.lock_jars
 
 .PHONY: clean
@@ -103,6 +128,12 @@ jars: install
 
 .PHONY: install
 install: $(INSTALLED)
+
+# Apart: all versions' schemas are many files, which nothing else needs.
+$(VALIDATOR)/.installed: infra/kubernetes/validate.lock
+	@$(PYTHON) -m venv $(VALIDATOR)
+	@$(VALIDATOR)/bin/pip install --quiet --require-hashes --no-deps --requirement $<
+	@touch $@
 
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     examples=(
         "outbox demo",
         "outbox demo --seed 7 --rate 100",
+        "outbox demo --no-stack",
     ),
 )
 @click.option(
@@ -43,9 +44,14 @@ if TYPE_CHECKING:
 @click.option(
     "--rate", type=float, metavar="N", default=50.0, show_default=True, help="Events a second."
 )
+@click.option(
+    "--no-stack",
+    is_flag=True,
+    help="Start nothing: drive the system that the settings name, wherever it runs.",
+)
 @output_option
 @click.pass_context
-def demo(ctx: click.Context, seed: int | None, rate: float, output: str) -> None:
+def demo(ctx: click.Context, seed: int | None, rate: float, output: str, *, no_stack: bool) -> None:
     """Drive sessions through the stack as an application would, and check every bill.
 
     Uses the local stack that is up, or starts one and stops it again. Exit code 0 only if the
@@ -54,13 +60,14 @@ def demo(ctx: click.Context, seed: int | None, rate: float, output: str) -> None
     interrupt_on_termination()
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     report = Report(output)
-    with _stack():
+    with contextlib.nullcontext() if no_stack else _stack():
         settings = load_settings()
         with psycopg.connect(settings.need("database_url"), autocommit=True) as owner:
             outcome = _play(owner, seed, rate, report)
             report.show_books(owner, outcome.contracts)
             report.show_comparison(outcome.comparison)
-        report.show_memory(stack_memory_mib(layout_from_environment()))
+        if not no_stack:
+            report.show_memory(stack_memory_mib(layout_from_environment()))
         # Whatever else is on this stack is not the demo's to judge.
         found = reconcile_now(settings, since=outcome.started_at)
         report.show_reconciliation(found)

@@ -92,6 +92,35 @@ SETUP = tuple(
     for role in ROLES
 )
 
+CONNECT_IMAGE = (
+    Variable(
+        "OUTBOX_CONNECTOR_DATABASE_URL",
+        "",
+        "PostgreSQL as the role that replicates; else the file of secrets is mounted.",
+    ),
+    Variable("OUTBOX_CONNECT_HOST", "`0.0.0.0`", "Where its REST interface listens."),
+    Variable("OUTBOX_CONNECT_PORT", "`8083`", "On which port it listens."),
+    Variable(
+        "OUTBOX_CONNECT_ADVERTISED_HOST",
+        "the container's name",
+        "Under which name other workers of Connect reach it.",
+    ),
+    Variable("OUTBOX_CONNECT_HEAP_MIB", "`384`", "Java's heap."),
+)
+
+IMAGES = (
+    Variable("OUTBOX_BASE_IMAGE", "that of the Dockerfiles", "What the images are built on."),
+    Variable("OUTBOX_BUILD_NETWORK", "Docker's own", "The network of the builds, as `host`."),
+)
+
+LINT = (
+    Variable(
+        "OUTBOX_AUDIT",
+        "",
+        "`where-reachable` lets `make audit` pass where nobody can be asked.",
+    ),
+)
+
 SETTINGS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Addresses, for every verb; the default is the local stack", Settings),
     ("Kafka's TLS and SASL, for every verb and every process", KafkaSecuritySettings),
@@ -119,6 +148,14 @@ def variables() -> str:
     tables += [_table(title, _rows(settings)) for title, settings in SETTINGS]
     setup = [_row(each.name, each.default, each.text) for each in SETUP]
     tables += [_table("`outbox setup database`", setup)]
+    tables += [
+        _table(title, [_row(each.name, each.default, each.text) for each in listed])
+        for title, listed in (
+            ("The [image of Kafka Connect](operations/containers.md)", CONNECT_IMAGE),
+            ("`make images`", IMAGES),
+            ("`make lint`", LINT),
+        )
+    ]
     return "\n\n".join(tables)
 
 
