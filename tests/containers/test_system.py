@@ -61,6 +61,18 @@ def test_the_demo_of_the_documents_finds_every_bill(system: System) -> None:
     assert "clean" in said
 
 
+def test_every_process_is_seen_from_the_consoles_side_and_is_well(system: System) -> None:
+    def seen() -> dict[str, bool]:
+        _, processes = system.outbox_json("status")
+        return {each["name"]: each["healthy"] for each in processes}
+
+    everything = {
+        *("postgres", "kafka", "connect", "worker-1", "worker-2"),
+        *("ledger-writer", "connector-keeper", "scheduler"),
+    }
+    wait_until("all is well", seen, lambda told: told == dict.fromkeys(everything, True))
+
+
 @pytest.mark.parametrize("victim", ["worker-1", "ledger-writer", "connect", "kafka"])
 def test_killing_a_container_while_an_application_writes_costs_no_bill(
     system: System, victim: str
