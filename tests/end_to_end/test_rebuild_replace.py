@@ -12,12 +12,8 @@ from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.local.layout import project_directory
-from schemas.topics import (
-    EVENTS_SESSION,
-    PACKAGE_FACTS_CHANGELOG,
-    SESSION_FACTS_CHANGELOG,
-    create_missing_topics,
-)
+from schemas.topic_creation import create_missing_topics
+from schemas.topics import EVENTS_SESSION, PACKAGE_FACTS_CHANGELOG, SESSION_FACTS_CHANGELOG
 from tests.end_to_end.books import Books
 from tests.integration.kafka_topics import Topics
 from tests.running_stack import RunningStack, command_environment, outbox_command
