@@ -64,7 +64,7 @@ def worker_properties(worker: ConnectWorker) -> str:
             "topic.creation.enable": "false",
             # Kept often, since what lies between is sent twice after a crash.
             "offset.flush.interval.ms": 1000,
-            # After a kill its successor waits for the dead member's session only.
+            # After a kill its successor, or another worker, waits for the dead member only so long.
             "session.timeout.ms": 6000,
             "heartbeat.interval.ms": 2000,
             "scheduled.rebalance.max.delay.ms": 0,
