@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import faust
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
@@ -45,11 +46,26 @@ class _Fetcher(Fetcher):
         return _PARTIAL_FETCH_WAIT_MS if self._records else _FETCH_WAIT_MS
 
 
+class _Coordinator(GroupCoordinator):
+    """Tells of each heartbeat that Kafka has answered; aiokafka only logs those it has not."""
+
+    progress: Progress
+
+    async def _do_heartbeat(self) -> bool:
+        answered: bool = await super()._do_heartbeat()
+        if answered:
+            self.progress.heard()
+        return answered
+
+
 class _ConsumerThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
-        # aiokafka has no place to say which Fetcher to make; this one differs in one property.
-        self._ensure_consumer()._fetcher.__class__ = _Fetcher  # noqa: SLF001
+        # aiokafka has no place to say which of these to make; ours differ in one method each.
+        consumer = self._ensure_consumer()
+        consumer._fetcher.__class__ = _Fetcher  # noqa: SLF001
+        consumer._coordinator.__class__ = _Coordinator  # noqa: SLF001
+        consumer._coordinator.progress = self.transport.progress  # noqa: SLF001
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to what is committed, and to the beginning where nothing is.

@@ -42,6 +42,11 @@ class Progress:
         self._uncommitted_since: float | None = None
         self._committed_at: float | None = None
         self._turned_at: float | None = None
+        self._heard_at = clock()
+
+    def heard(self) -> None:
+        """Note that Kafka has answered a heartbeat, as it does every second; from any thread."""
+        self._heard_at = self._clock()
 
     def revoked(self) -> None:
         """Note that a rebalance has begun: nothing is read until it ends."""
@@ -54,6 +59,7 @@ class Progress:
     def assigned(self, partitions: Iterable[Partition]) -> None:
         """Note which partitions are read from now on; their state is whole."""
         self._assignment = tuple(sorted(partitions))
+        self.heard()
 
     def finished(self, records: Sequence[InboundRecord]) -> None:
         """Note a batch whose effects are all in Kafka."""
@@ -143,4 +149,8 @@ class Progress:
                 f"nothing was committed for {now - since:.0f} s, although batches were finished: "
                 "`outbox doctor`"
             )
+        silent_seconds = now - self._heard_at
+        if self._assignment is not None and silent_seconds >= STALLED_SECONDS:
+            # Idle it has nothing else to do with Kafka, and nothing would tell.
+            faults["kafka"] = f"Kafka has not answered for {silent_seconds:.0f} s: `outbox status`"
         return faults

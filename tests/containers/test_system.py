@@ -120,11 +120,15 @@ def test_what_dies_is_started_again_without_anybody(system: System) -> None:
 
 
 def test_the_health_check_tells_the_truth_about_kafka(system: System) -> None:
-    system.wait_for("ledger-writer", "healthy")
+    services = ("ledger-writer", "worker-1")
+    for service in services:
+        system.wait_for(service, "healthy")
     system.container("kafka").stop(timeout=STOP_SECONDS)
-    system.wait_for("ledger-writer", "unhealthy")
+    for service in services:
+        system.wait_for(service, "unhealthy")
     system.start("kafka")
-    system.wait_for("ledger-writer", "healthy")
+    for service in services:
+        system.wait_for(service, "healthy")
 
 
 def test_a_worker_of_any_user_joins_on_a_root_that_nobody_can_write(system: System) -> None:

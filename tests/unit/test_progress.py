@@ -28,6 +28,7 @@ class Worker:
     def pass_seconds(self, seconds: int) -> None:
         for _ in range(seconds):
             self.clock.now += 1
+            self.progress.heard()
             self.progress.turned({PARTITION: (self.committed, self.end)})
 
     def finish(self, *offsets: int, topic: str = TOPIC) -> None:
@@ -63,6 +64,19 @@ def test_an_idle_worker_stays_ready_however_long_nothing_comes() -> None:
     worker = assigned_worker()
     worker.pass_seconds(3600)
     assert worker.ready
+
+
+def test_an_idle_worker_whose_kafka_is_silent_is_not_ready_and_says_so() -> None:
+    worker = Worker()
+    worker.progress.assigned([PARTITION])
+    worker.clock.now += 9
+    assert worker.progress.health()["ready"]
+    worker.clock.now += 1
+    assert worker.progress.health()["faults"] == {
+        "kafka": "Kafka has not answered for 10 s: `outbox status`"
+    }
+    worker.progress.heard()
+    assert worker.progress.health()["ready"]
 
 
 def test_a_worker_that_finishes_nothing_while_records_wait_is_not_ready_and_says_so() -> None:
