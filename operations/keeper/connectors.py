@@ -28,6 +28,9 @@ START_SECONDS = 30.0
 STOPPED_SECONDS = 30.0
 # A task that starts, or that a server's restart broke off, reads again within these.
 UNREAD_SECONDS = 5.0
+# Nor does it by itself after that: a task that was given up while it started (Kafka went away just
+# then) and ends later overwrites, in Connect's status, that its successor has failed.
+UNREAD_TOO_LONG_SECONDS = 30.0
 # Running, or idling because a person said so.
 CONTENT = (RUNNING, PAUSED)
 
@@ -79,9 +82,10 @@ class Keeper:
         name = site.definition.name
         try:
             seen = overview(site)
-            if self._must_be_started(name, seen.status):
+            if self._must_be_started(name, seen.status) or self._is_left_unread(name, seen):
                 self.running[name] = False
                 start(site)
+                self.unread_since.pop(name, None)
                 earlier = self.restarts.get(name)
                 count = 1 if earlier is None else earlier.count + 1
                 self.restarts[name] = Restarts(count, time.time())
@@ -112,6 +116,14 @@ class Keeper:
             return False
         since = self.unread_since.setdefault(name, time.monotonic())
         return time.monotonic() - since > UNREAD_SECONDS
+
+    def _is_left_unread(self, name: str, seen: Overview) -> bool:
+        """Whether Connect says that it runs and does nothing about a slot that nobody reads."""
+        since = self.unread_since.get(name)
+        runs = seen.status is not None and seen.status.is_all(RUNNING)
+        if not runs or seen.healthy or seen.fault is not None or since is None:
+            return False
+        return time.monotonic() - since > UNREAD_TOO_LONG_SECONDS
 
     def _must_be_started(self, name: str, status: ConnectorStatus | None) -> bool:
         """Whether a connector failed, or is stopped for longer than a verb leaves it so."""

@@ -1,13 +1,21 @@
-"""The ids of topics, on a broker in memory."""
+"""The client of the catalogue, and the ids of topics on a broker in memory."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from schemas.topic_creation import topic_ids
+from schemas.brokers import Brokers, Security
+from schemas.topic_creation import connect, topic_ids
 from tests.unit.test_topics import kafka_error
+
+
+def test_how_the_brokers_are_reached_is_told_to_the_client() -> None:
+    nowhere = Path("/nowhere/ca.pem")
+    with pytest.raises(KafkaException, match=r"ca\.location"):
+        connect(Brokers("127.0.0.1:9", Security(protocol="SSL", ca_file=nowhere)))
 
 
 def answering(**outcomes: Any) -> Any:

@@ -13,7 +13,12 @@ from connectors.errors import ConnectorFailedError, ConnectUnreachableError
 from connectors.position import Slot, Source
 from operations.keeper import connectors
 from operations.keeper.__main__ import health
-from operations.keeper.connectors import STOPPED_SECONDS, UNREAD_SECONDS, Keeper
+from operations.keeper.connectors import (
+    STOPPED_SECONDS,
+    UNREAD_SECONDS,
+    UNREAD_TOO_LONG_SECONDS,
+    Keeper,
+)
 
 NAME = "outbox_events"
 
@@ -92,7 +97,19 @@ def test_a_stopped_connector_is_started_once_it_is_so_for_longer_than_a_verb_tak
     assert started_at == [102.0 + STOPPED_SECONDS]
 
 
-@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "UNASSIGNED", "RESTARTING"])
+def test_a_running_connector_whose_slot_nobody_reads_is_started_again_after_a_while(
+    look: Callable[[Overview, float], dict[str, str]], started_at: list[float]
+) -> None:
+    look(seen("RUNNING", read=False), 100.0)
+    look(seen("RUNNING", read=False), 100.0 + UNREAD_TOO_LONG_SECONDS)
+    assert started_at == []
+    look(seen("RUNNING", read=False), 101.0 + UNREAD_TOO_LONG_SECONDS)
+    assert started_at == [101.0 + UNREAD_TOO_LONG_SECONDS]
+    look(seen("RUNNING", read=False), 102.0 + UNREAD_TOO_LONG_SECONDS)
+    assert len(started_at) == 1, "it counts anew"
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "UNASSIGNED", "RESTARTING"])
 def test_a_connector_in_any_other_state_is_not_started(
     look: Callable[[Overview, float], dict[str, str]], started_at: list[float], state: str
 ) -> None:
