@@ -153,7 +153,7 @@ def secured_kafka(layout: Layout, authority: Authority) -> Iterator[SecuredKafka
         layout,
         authority,
         secrets.token_urlsafe(16),
-        f"{HOST}:{layout.kafka_port}",
+        layout.broker_address(1),
         f"{HOST}:{free_port()}",
     )
     properties = layout.home / "server.properties"
@@ -196,7 +196,7 @@ def secured_connect(
     """Start Connect as a client of `brokers`, for a connector that reads `database`."""
     own, client = authority.issue("connect"), authority.issue("connect-client")
     jars = ensure_jars()
-    url = f"https://{HOST}:{layout.connect_port}"
+    url = f"https://{HOST}:{layout.connect_port(1)}"
     secrets_file = layout.home / "secrets" / "postgres.properties"
     secrets_file.parent.mkdir()
     write_private(secrets_file, connector_secrets(database))
