@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from infra.connect.properties import properties_text
 from infra.local.errors import ProcessFailedError, StackError
 from infra.local.files import captured_output, write_private
 from infra.local.java import COMPILERS_WAIT, java_command, log_options
@@ -92,7 +93,7 @@ def server_properties(layout: Layout, number: int) -> str:
         "num.io.threads": 4,
         **(_ALONE if layout.broker_count == 1 else {"min.insync.replicas": insync}),
     }
-    return "".join(f"{key}={value}\n" for key, value in settings.items())
+    return properties_text(settings)
 
 
 def has_data(layout: Layout, number: int) -> bool:

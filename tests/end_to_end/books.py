@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,3 +160,15 @@ class Books:
         code, out, err = self.stack.outbox(*arguments, "--output", "json")
         assert out, f"outbox {' '.join(arguments)} printed nothing; exit {code}: {err}"
         return code, json.loads(out)
+
+
+@contextmanager
+def opened_books(stack: RunningStack) -> Iterator[Books]:
+    """A test's own mentor, priced, on the real stack."""
+    with (
+        psycopg.connect(stack.address("database_url"), autocommit=True) as owner,
+        psycopg.connect(stack.address("app_database_url"), autocommit=True) as application,
+    ):
+        books = Books(stack, owner, application)
+        books.set_prices()
+        yield books

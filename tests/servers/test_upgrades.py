@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from infra.local.layout import Layout, project_directory
-from tests.end_to_end.books import Books
+from tests.end_to_end.books import Books, opened_books
 from tests.running_stack import RunningStack, running_stack, session_port_base
 from tests.waiting import wait_until
 
@@ -36,12 +36,7 @@ def stack() -> Iterator[RunningStack]:
 
 @pytest.fixture
 def books(stack: RunningStack) -> Iterator[Books]:
-    with (
-        psycopg.connect(stack.address("database_url"), autocommit=True) as owner,
-        psycopg.connect(stack.address("app_database_url"), autocommit=True) as application,
-    ):
-        opened = Books(stack, owner, application)
-        opened.set_prices()
+    with opened_books(stack) as opened:
         yield opened
 
 
