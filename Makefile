@@ -147,6 +147,8 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(RUN)/python -m pip install --require-hashes --no-deps --requirement requirements-dev.lock \
 		| awk -v total="$$(grep -c '^[a-z].*==' requirements-dev.lock)" \
 			'/^Collecting/ { if (++count % 20 == 0) print "  " count " of about " total }'
-	@$(RUN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@# Of folders with our packages' names it warns in ten lines: they are the packages.
+	@PYTHONWARNINGS='ignore:Editable installation' $(RUN)/python -m pip install --quiet --no-index \
+		--no-deps --no-build-isolation --editable .
 	@$(RUN)/python -m pip check
 	@touch $@
