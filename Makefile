@@ -104,10 +104,10 @@ lock: install ## Resolve all dependencies anew: Python packages and jars
 	@$(RUN)/python -m pip install --quiet uv==$(UV_VERSION)
 	@$(COMPILE) pyproject.toml --extra tracing --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --extra tracing --extra local --extra dev --output-file requirements-dev.lock
-	@# What builds the images, in the versions that everything else has.
-	@for image in outbox connect; do \
-		$(COMPILE) --group build-$$image --constraint requirements-dev.lock \
-			--output-file infra/images/build-$$image.lock; \
+	@# What the images are built with, and Connect's is run by, in the versions that all else has.
+	@for group in build-outbox build-connect run-connect; do \
+		$(COMPILE) --group $$group --constraint requirements-dev.lock \
+			--output-file infra/images/$$group.lock; \
 	done
 	@$(COMPILE) --group validate-kubernetes --output-file infra/kubernetes/validate.lock
 	@$(RUN)/python -m infra.local.lock_jars

@@ -20,6 +20,7 @@ LOCKS = (
     "requirements-dev.lock",
     "infra/images/build-outbox.lock",
     "infra/images/build-connect.lock",
+    "infra/images/run-connect.lock",
 )
 _VULNERABLE = 1
 _UNREACHABLE = 3

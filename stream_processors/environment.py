@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic_core import ErrorDetails
+
 SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 
@@ -30,9 +32,14 @@ def settings_from_environment(
     except ValidationError as error:
         raise SettingsError(
             {
-                prefix + "_".join(str(part) for part in fault["loc"]).upper(): (
-                    f"{fault['msg']}: set it in the environment"
-                )
+                prefix + "_".join(str(part) for part in fault["loc"]).upper(): _told(fault)
                 for fault in error.errors()
             }
         ) from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    """Return what is wrong: in our own words where a rule of ours found it."""
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    return f"{fault['msg']}: set it in the environment"

@@ -43,17 +43,24 @@ class KafkaSecuritySettings(BaseSettings):
 
     @field_validator("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file")
     @classmethod
-    def _readable_with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is None:
-            if info.field_name == "kafka_ssl_key_file" and info.data.get(
-                "kafka_ssl_certificate_file"
-            ):
-                raise ValueError("OUTBOX_KAFKA_SSL_CERTIFICATE_FILE is set, which needs it")
-            return None
-        try:
-            value.read_bytes()
-        except OSError as error:
-            raise ValueError(f"{value} cannot be read ({error.strerror})") from None
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                value.read_bytes()
+            except OSError as error:
+                raise ValueError(f"{value} cannot be read ({error.strerror})") from None
+        return value
+
+    @field_validator("kafka_ssl_key_file")
+    @classmethod
+    def _goes_with_the_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "kafka_ssl_certificate_file" not in info.data:
+            return value
+        certificate = info.data["kafka_ssl_certificate_file"]
+        if certificate is not None and value is None:
+            raise ValueError("OUTBOX_KAFKA_SSL_CERTIFICATE_FILE is set, which needs it")
+        if certificate is None and value is not None:
+            raise ValueError("it is of use with OUTBOX_KAFKA_SSL_CERTIFICATE_FILE alone: set both")
         return value
 
     @property

@@ -9,9 +9,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from infra.images.refusal import SettingRefusedError
 from infra.images.roles import ROLES
-from infra.images.state import require_state_directory
 
 _EXIT_USAGE = 2
 _EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -27,12 +25,20 @@ def main() -> None:
     if role is None:
         _refuse(f"{name!r} is no role of this image: the roles are {', '.join(ROLES)}.")
     if role.keeps_state:
-        try:
-            require_state_directory(os.environ)
-        except SettingRefusedError as error:
-            _refuse(str(error))
+        _require_state_directory()
     sys.argv = [name, *arguments]
     runpy.run_module(role.module, run_name="__main__", alter_sys=True)
+
+
+def _require_state_directory() -> None:
+    # Not above: it takes a while to load, and a signal is to be heeded before.
+    from infra.images.state import require_state_directory  # noqa: PLC0415
+    from stream_processors.environment import SettingsError  # noqa: PLC0415
+
+    try:
+        require_state_directory(os.environ)
+    except SettingsError as error:
+        _refuse(str(error))
 
 
 def _refuse(fault: str) -> NoReturn:

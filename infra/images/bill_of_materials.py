@@ -91,9 +91,8 @@ def write_bill(path: Path, image: str, name: str, version: str, epoch: int) -> N
             _library("openjdk", java, PackageURL("generic", name="openjdk", version=java))
         )
         components += map(jar_component, read_lock(LOCK.read_text(encoding="utf-8")))
-    else:
-        listed = json.loads(_asked(image, "python", "-c", _PYTHON_PACKAGES))
-        components += [python_component(*package) for package in listed]
+    listed = json.loads(_asked(image, "python3", "-c", _PYTHON_PACKAGES))
+    components += [python_component(*package) for package in listed]
     path.write_text(bill_text(name, version, epoch, components) + "\n", encoding="utf-8")
 
 

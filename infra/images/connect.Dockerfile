@@ -15,10 +15,17 @@ RUN python3 -m venv tools
 COPY infra/images/build-connect.lock ./
 RUN tools/bin/pip install --quiet --no-deps --only-binary :all: --require-hashes \
     --requirement build-connect.lock
+COPY infra/images/run-connect.lock ./
+RUN tools/bin/pip install --quiet --no-compile --no-deps --only-binary :all: --require-hashes \
+    --target /opt/outbox --requirement run-connect.lock
 COPY infra infra
 COPY schemas schemas
+# What reads the environment, in every process alike.
+COPY stream_processors/__init__.py stream_processors/environment.py \
+    stream_processors/kafka_settings.py stream_processors/
 ARG SOURCE_DATE_EPOCH=0
-RUN tools/bin/python -m infra.images.connect_parts /opt/outbox && cp -r infra schemas /opt/outbox \
+RUN tools/bin/python -m infra.images.connect_parts /opt/outbox \
+    && cp -r infra schemas stream_processors /opt/outbox \
     && sh infra/images/trim.sh /opt/outbox "${SOURCE_DATE_EPOCH}"
 
 FROM ${BASE}

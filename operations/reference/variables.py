@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from connectors.definition import PACES, SSL_MODES
+from infra.images.connect_settings import ConnectImageSettings
 from infra.local.layout import DEFAULT_PORT_BASE
 from infra.postgres.migrate import ROLES
 from operations.console.settings import ConsoleSettings
@@ -92,22 +93,6 @@ SETUP = tuple(
     for role in ROLES
 )
 
-CONNECT_IMAGE = (
-    Variable(
-        "OUTBOX_CONNECTOR_DATABASE_URL",
-        "",
-        "PostgreSQL as the role that replicates; else the file of secrets is mounted.",
-    ),
-    Variable("OUTBOX_CONNECT_HOST", "`0.0.0.0`", "Where its REST interface listens."),
-    Variable("OUTBOX_CONNECT_PORT", "`8083`", "On which port it listens."),
-    Variable(
-        "OUTBOX_CONNECT_ADVERTISED_HOST",
-        "the container's name",
-        "Under which name other workers of Connect reach it.",
-    ),
-    Variable("OUTBOX_CONNECT_HEAP_MIB", "`384`", "Java's heap."),
-)
-
 IMAGES = (
     Variable("OUTBOX_BASE_IMAGE", "that of the Dockerfiles", "What the images are built on."),
     Variable("OUTBOX_BUILD_NETWORK", "Docker's own", "The network of the builds, as `host`."),
@@ -137,6 +122,7 @@ SETTINGS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("The scheduler", SchedulerSettings),
     ("The console", ConsoleSettings),
     ("The application's [HTTP API](application-api.md)", ApiSettings),
+    ("The [image of Kafka Connect](operations/containers.md)", ConnectImageSettings),
 )
 """Each class with what reads it. What a class inherits from another is listed with that one."""
 
@@ -151,7 +137,6 @@ def variables() -> str:
     tables += [
         _table(title, [_row(each.name, each.default, each.text) for each in listed])
         for title, listed in (
-            ("The [image of Kafka Connect](operations/containers.md)", CONNECT_IMAGE),
             ("`make images`", IMAGES),
             ("`make lint`", LINT),
         )

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import httpx
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_processors.environment import settings_from_environment
@@ -32,7 +31,7 @@ def _address(text: str) -> str:
         usable = False
     if not usable:
         # The address is not repeated: for a chat it is as good as a password.
-        raise PydanticCustomError("address", "is no http:// or https:// address with a host")
+        raise ValueError("is no http:// or https:// address with a host")
     return text
 
 
@@ -49,7 +48,7 @@ def _secret(secret: SecretStr) -> SecretStr:
     except (ValueError, binascii.Error):
         usable = False
     if not usable:
-        raise PydanticCustomError("secret", "is not whsec_ and 24 to 64 bytes in base64")
+        raise ValueError("is not whsec_ and 24 to 64 bytes in base64")
     return secret
 
 

@@ -82,6 +82,7 @@ def test_with_tls_the_brokers_certificates_are_checked_by_authority_and_name() -
         ({**SASL, "KAFKA_SASL_MECHANISM": "GSSAPI"}, "OUTBOX_KAFKA_SASL_MECHANISM"),
         ({"KAFKA_SSL_CA_FILE": "/nowhere/ca.pem"}, "OUTBOX_KAFKA_SSL_CA_FILE"),
         ({"KAFKA_SSL_CERTIFICATE_FILE": __file__}, "OUTBOX_KAFKA_SSL_KEY_FILE"),
+        ({"KAFKA_SSL_KEY_FILE": __file__}, "OUTBOX_KAFKA_SSL_KEY_FILE"),
     ],
 )
 def test_what_is_wrong_or_missing_is_refused_by_its_name(

@@ -4,8 +4,9 @@ import pytest
 
 from infra.connect.properties import properties_text
 from infra.connect.worker import SourceDatabase
-from infra.images.connect import number, prepare, source_database
-from infra.images.refusal import SettingRefusedError
+from infra.images.connect import prepare
+from infra.images.connect_settings import source_database
+from stream_processors.environment import SettingsError
 
 URL = "postgresql://outbox_connector:p%40ss%2Fword@db.example.org:6432/outbox"
 
@@ -29,49 +30,66 @@ def test_the_address_of_the_database_is_taken_apart() -> None:
 def test_an_address_that_lacks_something_is_refused_without_its_password(
     url: str, lacking: str
 ) -> None:
-    with pytest.raises(SettingRefusedError, match=lacking) as refused:
+    with pytest.raises(ValueError, match=lacking) as refused:
         source_database(url)
     assert "s3cret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["eighty", "0", "65536", "-1", "8e3", "²"])
-def test_what_is_no_port_is_refused(text: str) -> None:
-    with pytest.raises(SettingRefusedError, match="OUTBOX_CONNECT_PORT"):
-        number({"OUTBOX_CONNECT_PORT": text}, "OUTBOX_CONNECT_PORT", range(1, 65536), 8083)
+def prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **settings: str) -> list[str]:
+    told = {
+        "STATE_DIRECTORY": str(tmp_path / "state"),
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+        "CONNECTOR_SECRETS_FILE": str(tmp_path / "secrets" / "postgres.properties"),
+        **settings,
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(f"OUTBOX_{name}", value)
+    return prepare()
 
 
-def test_it_writes_what_connect_reads_for_itself_alone(tmp_path: Path) -> None:
-    secrets = tmp_path / "secrets" / "postgres.properties"
-    command = prepare(
-        {
-            "OUTBOX_STATE_DIRECTORY": str(tmp_path),
-            "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
-            "OUTBOX_CONNECTOR_DATABASE_URL": URL,
-            "OUTBOX_CONNECTOR_SECRETS_FILE": str(secrets),
-            "OUTBOX_CONNECT_HEAP_MIB": "512",
-        }
+def test_it_writes_what_connect_reads_for_itself_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    command = prepared(
+        monkeypatch, tmp_path, CONNECTOR_DATABASE_URL=URL, CONNECT_HEAP_MIB="512", CONNECT_PORT="81"
     )
     configuration = Path(command[-1])
+    secrets = tmp_path / "secrets" / "postgres.properties"
     assert "-Xmx512m" in command
     assert "bootstrap.servers=kafka:9092\n" in configuration.read_text()
+    assert "listeners=http://127.0.0.1:81\n" in configuration.read_text()
     assert "database.password=p@ss/word\n" in secrets.read_text()
     assert "p@ss" not in configuration.read_text() + " ".join(command)
     assert [path.stat().st_mode & 0o777 for path in (configuration, secrets)] == [0o600, 0o600]
 
 
-def test_secrets_that_others_mounted_stay_as_they_are(tmp_path: Path) -> None:
+def test_secrets_that_others_mounted_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     mounted = tmp_path / "postgres.properties"
     mounted.write_text("database.user=x\n")
-    environment = {
-        "OUTBOX_STATE_DIRECTORY": str(tmp_path / "state"),
-        "OUTBOX_KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
-        "OUTBOX_CONNECTOR_SECRETS_FILE": str(mounted),
-    }
-    prepare(environment)
+    prepared(monkeypatch, tmp_path, CONNECTOR_SECRETS_FILE=str(mounted))
     assert mounted.read_text() == "database.user=x\n"
-    mounted.unlink()
-    with pytest.raises(SettingRefusedError, match=r"^OUTBOX_CONNECTOR_DATABASE_URL: "):
-        prepare(environment)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"CONNECTOR_DATABASE_URL": ""}, "CONNECTOR_DATABASE_URL"),
+        ({"CONNECTOR_DATABASE_URL": "postgresql://u@h/d"}, "CONNECTOR_DATABASE_URL"),
+        ({"CONNECT_PORT": "0"}, "CONNECT_PORT"),
+        ({"CONNECT_PORT": "65536"}, "CONNECT_PORT"),
+        ({"CONNECT_PORT": "eighty"}, "CONNECT_PORT"),
+        ({"CONNECT_HEAP_MIB": "1"}, "CONNECT_HEAP_MIB"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA_SASL_USERNAME"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str], named: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        prepared(monkeypatch, tmp_path, **{"CONNECTOR_DATABASE_URL": URL, **settings})
+    assert f"OUTBOX_{named}" in refused.value.faults
 
 
 def test_what_java_would_read_as_its_own_is_escaped() -> None:

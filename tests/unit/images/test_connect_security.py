@@ -1,10 +1,6 @@
 from pathlib import Path
 
-import pytest
-
 from infra.connect.security import client_properties
-from infra.images.connect import kafka_security
-from infra.images.refusal import SettingRefusedError
 from schemas.brokers import Security
 
 SCRAM = Security("SASL_SSL", username="ana", password='p"a\\ss', ca_file=Path("/ca.pem"))
@@ -57,36 +53,3 @@ def test_certificates_are_pem(tmp_path: Path) -> None:
 
 def test_without_an_authority_of_ones_own_the_systems_are_trusted() -> None:
     assert "ssl.truststore.type" not in client_properties(Security("SSL"))
-
-
-def test_the_image_reads_what_every_process_reads() -> None:
-    read = kafka_security(
-        {
-            "OUTBOX_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "OUTBOX_KAFKA_SASL_MECHANISM": "SCRAM-SHA-256",
-            "OUTBOX_KAFKA_SASL_USERNAME": "ana",
-            "OUTBOX_KAFKA_SASL_PASSWORD": "secret",
-            "OUTBOX_KAFKA_SSL_CA_FILE": __file__,
-        }
-    )
-    assert read == Security("SASL_SSL", "SCRAM-SHA-256", "ana", "secret", Path(__file__))
-    assert kafka_security({"OUTBOX_KAFKA_SSL_CA_FILE": ""}) == Security()
-
-
-@pytest.mark.parametrize(
-    ("environment", "setting"),
-    [
-        ({"SECURITY_PROTOCOL": "TLS"}, "SECURITY_PROTOCOL"),
-        ({"SECURITY_PROTOCOL": "SASL_SSL"}, "SASL_USERNAME"),
-        ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "ana"}, "SASL_PASSWORD"),
-        ({"SASL_MECHANISM": "GSSAPI"}, "SASL_MECHANISM"),
-        ({"SSL_CERTIFICATE_FILE": __file__}, "SSL_KEY_FILE"),
-        ({"SSL_KEY_FILE": __file__}, "SSL_CERTIFICATE_FILE"),
-        ({"SSL_CA_FILE": "/nowhere.pem"}, "SSL_CA_FILE"),
-    ],
-)
-def test_what_does_not_go_together_is_refused_by_the_settings_name(
-    environment: dict[str, str], setting: str
-) -> None:
-    with pytest.raises(SettingRefusedError, match=f"^OUTBOX_KAFKA_{setting}: "):
-        kafka_security({f"OUTBOX_KAFKA_{name}": value for name, value in environment.items()})
