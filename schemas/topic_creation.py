@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -66,7 +66,7 @@ def create_missing_topics(
                 f"Kafka at {brokers} refused to create the topic {name}: {error}",
             ) from error
         created.append(name)
-    _wait_until_listed(admin, brokers, created)
+    _wait_until_listed(brokers, admin, [topic.topic for topic in wanted])
     return created
 
 
@@ -159,30 +159,43 @@ class _Shape:
     replication_factor: int
 
 
-def _shapes(admin: AdminClient, brokers: Brokers) -> dict[str, _Shape]:
+def _listed(admin: AdminClient, brokers: Brokers) -> Any:
     try:
-        metadata = admin.list_topics(timeout=REQUEST_TIMEOUT_SECONDS)
+        return admin.list_topics(timeout=REQUEST_TIMEOUT_SECONDS)
     except KafkaException as error:
         raise _unreachable(brokers, error) from error
+
+
+def _shapes(admin: AdminClient, brokers: Brokers) -> dict[str, _Shape]:
     return {
         name: _Shape(
             len(topic.partitions),
             min((len(partition.replicas) for partition in topic.partitions.values()), default=0),
         )
-        for name, topic in metadata.topics.items()
+        for name, topic in _listed(admin, brokers).topics.items()
     }
 
 
-def _wait_until_listed(admin: AdminClient, brokers: Brokers, created: Sequence[str]) -> None:
-    """Wait until the broker knows what its controller has created; a busy one lags behind."""
+def _wait_until_listed(brokers: Brokers, admin: AdminClient, created: Sequence[str]) -> None:
+    """Wait until every broker knows what the controller has created: a busy one lags behind.
+
+    Whoever asks next may come to any of them.
+    """
     deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
-    while missing := set(created) - _shapes(admin, brokers).keys():
+    for broker in _listed_by(admin, brokers, created, deadline).brokers.values():
+        one = replace(brokers, addresses=f"{broker.host}:{broker.port}")
+        _listed_by(connect(one), one, created, deadline)
+
+
+def _listed_by(admin: AdminClient, broker: Brokers, created: Sequence[str], deadline: float) -> Any:
+    while missing := set(created) - (listed := _listed(admin, broker)).topics.keys():
         if time.monotonic() > deadline:
             raise ConnectionError(
-                f"Kafka at {brokers} has created {', '.join(sorted(missing))} and does "
+                f"Kafka has created {', '.join(sorted(missing))}, and {broker} does "
                 f"not list it after {REQUEST_TIMEOUT_SECONDS:.0f} s; is the broker overloaded?",
             )
         time.sleep(_POLL_SECONDS)
+    return listed
 
 
 def _configurations(

@@ -27,18 +27,22 @@ def postgres_answers(database_url: str) -> bool:
     return True
 
 
-def kafka_answers(bootstrap_servers: str) -> bool:
-    """Whether the broker gives its metadata."""
+def kafka_answers(address: str) -> bool:
+    """Whether the broker gives its metadata, and is one of those it names.
+
+    One that has just started answers before the controller lets it take part, and knows less than
+    the others until then.
+    """
     settings = {
-        "bootstrap.servers": bootstrap_servers,
+        "bootstrap.servers": address,
         "log_level": 0,
         "reconnect.backoff.max.ms": 100,  # asked while it starts, the next try should come soon
     }
     try:
-        AdminClient(settings).list_topics(timeout=PROBE_SECONDS)
+        brokers = AdminClient(settings).list_topics(timeout=PROBE_SECONDS).brokers
     except KafkaException:
         return False
-    return True
+    return address in {f"{broker.host}:{broker.port}" for broker in brokers.values()}
 
 
 def page_is_good(url: str) -> bool:

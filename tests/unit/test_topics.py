@@ -32,7 +32,7 @@ def kafka_error(code: int) -> KafkaException:
     return KafkaException(KafkaError(code))
 
 
-NOTHING = SimpleNamespace(topics={})
+NOTHING = SimpleNamespace(topics={}, brokers={})
 
 
 @dataclass
@@ -43,11 +43,13 @@ class Cluster:
     configurations: dict[str, dict[str, str]] = field(default_factory=dict)
     failures: dict[str, KafkaException] = field(default_factory=dict)
     replicas: dict[str, int] = field(default_factory=dict)
+    brokers: dict[int, Any] = field(default_factory=dict)
 
     def list_topics(self, timeout: float) -> Any:  # noqa: ARG002
         if "list_topics" in self.failures:
             raise self.failures["list_topics"]
         return SimpleNamespace(
+            brokers=self.brokers,
             topics={
                 name: SimpleNamespace(
                     partitions=dict.fromkeys(
@@ -62,7 +64,7 @@ class Cluster:
         answers = {}
         for topic in wanted:
             failure = self.failures.get(topic.topic)
-            if failure is None:
+            if failure is None or failure.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 self.partitions[topic.topic] = topic.num_partitions
                 self.configurations[topic.topic] = dict(topic.config)
                 self.replicas[topic.topic] = topic.replication_factor
@@ -134,7 +136,7 @@ def test_only_what_is_missing_is_created_and_the_rest_left_alone() -> None:
 def test_a_topic_that_another_process_creates_meanwhile_is_no_error() -> None:
     raced = Cluster(failures={"events.user": kafka_error(KafkaError.TOPIC_ALREADY_EXISTS)})
     assert "events.user" not in create(raced)
-    assert len(raced.partitions) == len(TOPICS) - 1
+    assert len(raced.partitions) == len(TOPICS)
 
 
 @dataclass
@@ -153,6 +155,15 @@ def test_topics_are_created_once_the_broker_lists_them() -> None:
     cluster = LateCluster()
     assert set(create(cluster)) == {topic.name for topic in TOPICS}
     assert cluster.questions == cluster.late_by + 1
+
+
+def test_topics_are_created_once_every_broker_lists_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(brokers={2: SimpleNamespace(host="second.example", port=9092)})
+    behind = LateCluster(partitions=cluster.partitions, replicas=cluster.replicas)
+    asked = {"second.example:9092": behind}
+    monkeypatch.setattr(topic_creation, "connect", lambda brokers: asked[brokers.addresses])
+    create(cluster)
+    assert behind.questions == behind.late_by + 1
 
 
 def test_a_broker_that_never_lists_what_it_created_is_an_error(
