@@ -19,7 +19,7 @@ def move_to_beginning(cluster: Cluster, group: str) -> None:
     What the sessions agent told the packages agent before, it says again: that is passed over.
     """
     told = written_topics(group)[PACKAGE_SESSIONS.name].name
-    first = cluster.begins([EVENTS_SESSION.name])
+    first = cluster.positions.begins([EVENTS_SESSION.name])
     cluster.move(group, {**first, **cluster.positions.ends([told])})
 
 

@@ -16,7 +16,6 @@ from confluent_kafka.admin import (
     AdminClient,
     ConfigResource,
     NewPartitions,
-    OffsetSpec,
     ResourceType,
 )
 
@@ -42,30 +41,13 @@ class Cluster:
         self.positions = KafkaPositions(brokers, REQUEST_SECONDS)
         self._admin = AdminClient(brokers.client, logger=SILENT)
 
-    def begins(self, topics: Iterable[str]) -> Offsets:
-        """Return where each partition of topics begins: the offset of the first record it holds."""
-        wanted = [TopicPartition(*partition) for partition in self.positions.ends(topics)]
-        asked = self._admin.list_offsets(
-            {partition: OffsetSpec.earliest() for partition in wanted},
-            request_timeout=REQUEST_SECONDS,
-        )
-        return {
-            (partition.topic, partition.partition): self._answer(future).offset
-            for partition, future in asked.items()
-        }
-
     def committed(self, group: str, topics: Iterable[str]) -> Offsets:
         """Return what a group has committed; a partition without a position is left out."""
-        wanted = [TopicPartition(*partition) for partition in self.positions.ends(topics)]
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=REQUEST_SECONDS
-        )
-        found = self._answer(asked[group]).topic_partitions
-        return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+        return self.positions.held(group, self.positions.ends(topics))
 
     def outside(self, group: str, topics: Sequence[str]) -> list[Partition]:
         """Return the partitions of which a group's position is no longer, or not yet, in them."""
-        begins, ends = self.begins(topics), self.positions.ends(topics)
+        begins, ends = self.positions.begins(topics), self.positions.ends(topics)
         committed = self.committed(group, topics)
         return [
             partition

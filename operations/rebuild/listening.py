@@ -41,7 +41,7 @@ class Listener:
 
     def _new(self, usual_name: str) -> Iterator[Message]:
         cluster, name = self._processors.cluster, self._processors.topics[usual_name].name
-        begins = self._heard.get(name) or cluster.begins([name])
+        begins = self._heard.get(name) or cluster.positions.begins([name])
         ends = cluster.positions.ends([name])
         yield from read_to_end(cluster.brokers, begins, ends)
         self._heard[name] = ends

@@ -56,7 +56,7 @@ def events_not_in_kafka(
     connection.execute(_IN_KAFKA)
     # What is received later may lie behind the end that is read to.
     now = connection.execute("SELECT clock_timestamp()").fetchone()
-    begins = cluster.begins([EVENTS_SESSION.name])
+    begins = cluster.positions.begins([EVENTS_SESSION.name])
     ids = _ids_in_kafka(cluster, begins, report)
     with connection.cursor().copy("COPY in_kafka (event_id) FROM STDIN") as copy:
         for event_id in ids:

@@ -69,7 +69,7 @@ def prove(database_url: str, brokers: Brokers, teller: Teller) -> Proof:
                 break
             if look + 1 < _LOOKS:
                 time.sleep(_PAUSE_SECONDS)
-        begins = cluster.begins([EVENTS_SESSION.name])
+        begins = cluster.positions.begins([EVENTS_SESSION.name])
         ends = cluster.positions.ends([EVENTS_SESSION.name])
         events = sum(end - begins[partition] for partition, end in ends.items())
         warnings = _warnings(list(begins.values()), late, differs=bool(found))

@@ -153,7 +153,7 @@ def _move_ledger_writer(
             continue
         _stop(cluster, local, group, teller)
         outside = cluster.outside(group, topics)
-        begins = cluster.begins(topics)
+        begins = cluster.positions.begins(topics)
         if outside:
             cluster.move(group, {partition: begins[partition] for partition in outside})
         for partition in outside:

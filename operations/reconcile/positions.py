@@ -1,14 +1,14 @@
 """Where topics end, and how far consumer groups have read them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from operations.failures import UnreachableError
-from operations.output import SILENT
+from schemas import asking
 from schemas.brokers import Brokers
+from stream_processors.groups import PROCESSORS_GROUP
 
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -27,53 +27,69 @@ class Positions(Protocol):
 
 
 class KafkaPositions:
-    """Asks a broker. Every method raises UnreachableError where it does not answer in time."""
+    """Asks Kafka as a member of a group would, which it never joins.
+
+    librdkafka's client for administrators ends the whole process where the broker dies that keeps a
+    group's positions (issues 3663 and 4605), and goes on asking for a partition's end in the name
+    of a leader that is no more: tests/servers/test_cluster.py.
+
+    Every method raises UnreachableError where Kafka does not answer in time.
+    """
 
     def __init__(self, brokers: Brokers, timeout_seconds: float) -> None:
         self._brokers = brokers
         self._timeout_seconds = timeout_seconds
-        # Kept: a client that is given up takes its open questions along. Silent: its own log would
-        # repeat, on standard error, what is raised here.
-        self._admin = AdminClient({**brokers.client, "log_level": 4}, logger=SILENT)
+        self._members: dict[str, Consumer] = {}
 
     def ends(self, topics: Iterable[str]) -> Offsets:
         """See Positions. Raises UnreachableError for a topic that is not there, too."""
-        return self._offsets(topics, OffsetSpec.latest())
+        return {partition: end for partition, (_, end) in self._edges(topics).items()}
 
     def begins(self, topics: Iterable[str]) -> Offsets:
         """Return where each partition begins: the offset of the first record it still has."""
-        return self._offsets(topics, OffsetSpec.earliest())
-
-    def _offsets(self, topics: Iterable[str], which: OffsetSpec) -> Offsets:
-        wanted = [
-            TopicPartition(name, partition)
-            for name in topics
-            for partition in self._partitions(name)
-        ]
-        asked = self._admin.list_offsets(
-            dict.fromkeys(wanted, which),
-            request_timeout=self._timeout_seconds,
-        )
-        return {
-            (partition.topic, partition.partition): self._answer(future).offset
-            for partition, future in asked.items()
-        }
+        return {partition: begin for partition, (begin, _) in self._edges(topics).items()}
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> Offsets:
         """See Positions."""
-        wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
+        asked = list(partitions)
+        return {**dict.fromkeys(asked, 0), **self.held(group, asked)}
+
+    def held(self, group: str, partitions: Iterable[Partition]) -> Offsets:
+        """Return what a group has committed; a partition without a position is left out."""
+        wanted = [TopicPartition(*partition) for partition in partitions]
         if not wanted:
             return {}
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self._timeout_seconds
-        )
-        found = self._answer(asked[group]).topic_partitions
-        # A negative offset stands for "none".
-        return {(one.topic, one.partition): max(one.offset, 0) for one in found}
-
-    def _partitions(self, topic: str) -> list[int]:
         try:
-            found = self._admin.list_topics(topic, timeout=self._timeout_seconds).topics[topic]
+            found = asking.committed(self._member(group), wanted, self._timeout_seconds)
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        # A negative offset stands for "none".
+        return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+
+    def _edges(self, topics: Iterable[str]) -> Mapping[Partition, tuple[int, int]]:
+        # Of any group: the processors' is one that whoever asks this may ask about.
+        member = self._member(PROCESSORS_GROUP)
+        wanted = [(name, number) for name in topics for number in self._partitions(member, name)]
+        try:
+            return {
+                partition: asking.edges_of(
+                    member, TopicPartition(*partition), self._timeout_seconds
+                )
+                for partition in wanted
+            }
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+
+    def _member(self, group: str) -> Consumer:
+        if group not in self._members:
+            settings = {"group.id": group, "enable.auto.commit": False}
+            # Silent: its own log would repeat, on standard error, what is raised here.
+            self._members[group] = Consumer({**self._brokers.client, **settings, "log_level": 0})
+        return self._members[group]
+
+    def _partitions(self, member: Consumer, topic: str) -> list[int]:
+        try:
+            found = member.list_topics(topic, timeout=self._timeout_seconds).topics[topic]
         except KafkaException as error:
             raise self._unreachable(error) from error
         if found.error is not None:
@@ -82,12 +98,6 @@ class KafkaPositions:
                 "`outbox up` creates the topics of the local stack."
             )
         return list(found.partitions)
-
-    def _answer(self, future: Any) -> Any:
-        try:
-            return future.result(timeout=2 * self._timeout_seconds)
-        except (KafkaException, TimeoutError) as error:
-            raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         return UnreachableError(

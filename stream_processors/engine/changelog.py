@@ -8,8 +8,8 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicParti
 from confluent_kafka import KafkaError as Error
 from confluent_kafka.admin import AdminClient
 
+from schemas.asking import committed, edges_of
 from schemas.topic_creation import topic_ids
-from stream_processors.engine.asking import committed, ends_of
 from stream_processors.engine.genesis import GENESIS_KEY, Genesis
 from stream_processors.engine.logs import KAFKA_LOG
 
@@ -87,7 +87,7 @@ class Changelog:
         Raises PositionLost when the log ends before `position` or begins after it.
         """
         start = TopicPartition(self.topic, partition, position)
-        low, end = ends_of(self._consumer, start)
+        low, end = edges_of(self._consumer, start)
         if not low <= position <= end:
             raise PositionLost(
                 f"the local copy of {self.topic}[{partition}] is whole up to offset {position}, "
@@ -118,7 +118,7 @@ class Changelog:
         source = TopicPartition(self.source_topic, partition)
         (position,) = committed(self._consumer, [source])
         processed = 0 if position.offset == OFFSET_INVALID else position.offset
-        low, end = ends_of(self._consumer, source)
+        low, end = edges_of(self._consumer, source)
         if not low <= processed <= end:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
@@ -126,7 +126,7 @@ class Changelog:
                 f"was made anew. {MEND}"
             )
         log = TopicPartition(self.topic, partition)
-        _, log_end = ends_of(self._consumer, log)
+        _, log_end = edges_of(self._consumer, log)
         if processed > 0 and log_end == 0:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was processed up to offset {processed}, but "
@@ -161,7 +161,7 @@ class Changelog:
         RecordsPassedOver for those that are there.
         """
         source = TopicPartition(self.source_topic, partition)
-        low, end = ends_of(self._consumer, source)
+        low, end = edges_of(self._consumer, source)
         if not low <= expected <= end:
             raise PositionLost(
                 f"{self.source_topic}[{partition}] was read up to offset {expected}, but the "

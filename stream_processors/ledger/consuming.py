@@ -17,7 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka import KafkaError as Error
 
-from stream_processors.engine.asking import committed, ends_of
+from schemas.asking import committed, edges_of
 from stream_processors.engine.batching import interval_seconds
 from stream_processors.engine.changelog import MEND, PositionLost
 from stream_processors.engine.crash import error_in_hand
@@ -238,7 +238,7 @@ class TopicLoop(threading.Thread):
 
     def _first_offset(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
         """Return where to begin in a partition that was never read, and which offset that is."""
-        begins, end = ends_of(consumer, partition)
+        begins, end = edges_of(consumer, partition)
         # What retention removes meanwhile is no position that was lost.
         return (end, end) if self._from_now_on else (OFFSET_BEGINNING, begins)
 

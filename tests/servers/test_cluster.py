@@ -7,18 +7,28 @@ and printed; FAULTS_SEED repeats one.
 import json
 import os
 import random
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from infra.local.programs import broker_name
+from schemas.brokers import Brokers
+from stream_processors.groups import PROCESSORS_GROUP
 from tests.end_to_end.books import Books
 from tests.faults.campaign import Campaign, Orders, Result
 from tests.faults.catalog import faults_of
 from tests.faults.hosting import Hosting, fault_layout, fault_stack
 from tests.faults.kinds.cluster import LEADER_KILLED, TASK_HOLDER_KILLED
 from tests.faults.report import summary
+from tests.servers.asking_positions import TOLD
 from tests.waiting import wait_until
 
 KILLED = {LEADER_KILLED, TASK_HOLDER_KILLED, "worker: SIGKILL"}
@@ -62,6 +72,45 @@ def test_in_the_end_every_process_is_well_and_every_partition_has_all_its_copies
     assert all(process.healthy for process in hosting.stack.processes().values())
     _, out, _ = hosting.stack.outbox("doctor")
     assert "partitions have all their copies in step, 3 at least" in out
+
+
+def test_whoever_asks_for_positions_outlives_the_broker_that_keeps_them(
+    hosting: Hosting, result: Result, tmp_path: Path
+) -> None:
+    assert result.events > 0
+    stack, said = hosting.stack, tmp_path / "said"
+    with said.open("wb") as output, ended(asking(stack.brokers, output)) as asker:
+        wait_until("it is told", said.read_text, lambda text: TOLD in text)
+        admin = AdminClient(stack.brokers.client)
+        [described] = admin.describe_consumer_groups([PROCESSORS_GROUP]).values()
+        name = broker_name(described.result(60).coordinator.id)
+        pid = stack.pid(name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        before = len(said.read_text())
+        wait_until(
+            "it is told again, by another broker",
+            lambda: (asker.poll(), said.read_text()[before:].count(f"\n{TOLD}\n")),
+            lambda seen: seen[0] is not None or seen[1] > 2,
+            seconds=90,
+        )
+        assert asker.poll() is None, "it died with the broker"
+        wait_until(f"{name} is back", stack.processes, lambda them: them[name].healthy, seconds=120)
+    assert "SIGABRT" not in (stack.layout.logs / "supervisord.log").read_text()
+
+
+def asking(brokers: Brokers, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.servers.asking_positions", brokers.addresses]
+    return subprocess.Popen(command, stdout=output)
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
 
 _PATIENCE_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+"""How long one broker may take: one that is asked while it goes never answers."""
 _PAUSE_SECONDS = 0.2
 _PASSING = frozenset(
     {
@@ -26,6 +28,7 @@ _PASSING = frozenset(
         Error._DESTROY_BROKER,  # noqa: SLF001
         Error._TRANSPORT,  # noqa: SLF001
         Error._ALL_BROKERS_DOWN,  # noqa: SLF001
+        Error._TIMED_OUT,  # noqa: SLF001
         # Another one is not in charge yet, or any more.
         Error._WAIT_COORD,  # noqa: SLF001
         Error.NOT_COORDINATOR,
@@ -39,34 +42,51 @@ _PASSING = frozenset(
 Told = TypeVar("Told")
 
 
-def ends_of(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+def edges_of(
+    consumer: Consumer, partition: TopicPartition, patience_seconds: float = _PATIENCE_SECONDS
+) -> tuple[int, int]:
     """Return where a partition begins and where it ends; raises KafkaException."""
-    found: tuple[int, int] = answered(
-        lambda: consumer.get_watermark_offsets(partition, timeout=_PATIENCE_SECONDS)
-    )
-    return found
+
+    def ask(seconds: float) -> tuple[int, int]:
+        found: tuple[int, int] = consumer.get_watermark_offsets(partition, timeout=seconds)
+        return found
+
+    return answered(ask, patience_seconds)
 
 
-def committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+def committed(
+    consumer: Consumer,
+    partitions: list[TopicPartition],
+    patience_seconds: float = _PATIENCE_SECONDS,
+) -> list[TopicPartition]:
     """Return what the consumer's group has committed of partitions; raises KafkaException."""
-    found: list[TopicPartition] = answered(
-        lambda: consumer.committed(partitions, timeout=_PATIENCE_SECONDS)
-    )
-    return found
+
+    def ask(seconds: float) -> list[TopicPartition]:
+        found: list[TopicPartition] = consumer.committed(partitions, timeout=seconds)
+        for partition in found:
+            if partition.error is not None:
+                raise KafkaException(partition.error)
+        return found
+
+    return answered(ask, patience_seconds)
 
 
 def answered(
-    ask: Callable[[], Told],
+    ask: Callable[[float], Told],
+    patience_seconds: float = _PATIENCE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Told:
-    """Ask until there is an answer; raises the KafkaException that is final, or lasts too long."""
-    deadline = clock() + _PATIENCE_SECONDS
+    """Ask until there is an answer; raises the KafkaException that is final, or lasts too long.
+
+    `ask` is told how many seconds it may take.
+    """
+    deadline = clock() + patience_seconds
     while True:
         try:
-            return ask()
+            return ask(min(_ANSWER_SECONDS, max(deadline - clock(), _PAUSE_SECONDS)))
         except KafkaException as failure:
             error = failure.args[0]
-            if clock() > deadline or not (error.retriable() or error.code() in _PASSING):
+            if clock() >= deadline or not (error.retriable() or error.code() in _PASSING):
                 raise
         sleep(_PAUSE_SECONDS)
