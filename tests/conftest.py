@@ -11,7 +11,7 @@ import pytest
 from coverage import Coverage
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.postgres_server import PostgresServer, running_postgres
+from tests.postgres_server import PostgresServer, quick_folder, running_postgres
 from tests.running_stack import RunningStack, running_stack, session_layout
 
 # Java's second compiler pays after minutes, and few tests run as long: without it Kafka and Connect
@@ -27,7 +27,10 @@ MEASURED_SUITES = ("unit", "contract")
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test session's own, without a database of ours."""
-    with running_postgres(tmp_path_factory.mktemp("postgres-server")) as server:
+    with (
+        quick_folder(tmp_path_factory.mktemp("postgres-server")) as home,
+        running_postgres(home) as server,
+    ):
         yield server
 
 

@@ -58,8 +58,7 @@ def rebuilt(url: str, _: pytest.MonkeyPatch) -> list[str]:
     empty = {("events.session", 0): 0}
     cluster: Any = SimpleNamespace(
         brokers=Brokers("nowhere"),
-        begins=lambda _: empty,
-        positions=SimpleNamespace(ends=lambda _: empty),
+        positions=SimpleNamespace(begins=lambda _: empty, ends=lambda _: empty),
     )
     with (
         psycopg.connect(url) as connection,
