@@ -20,6 +20,8 @@ os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 ROOT = Path(__file__).parents[1]
 LONG_SUITES = ("end_to_end", "faults")
+CONNECT_SERVICES = "tests/integration/connectors"
+"""Its tests share servers of their own, which take a quarter of a minute to start."""
 MEASURED_SUITES = ("unit", "contract")
 """Those whose coverage counts: the rules are covered by tests that need no stack."""
 
@@ -98,10 +100,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 class OneStack(LoadScopeScheduling):
-    """Shares tests out by file; those of one suite that use the stack stay in one process."""
+    """Shares tests out by file; those that use the same servers stay in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.startswith(f"{CONNECT_SERVICES}/"):
+            return CONNECT_SERVICES
         return "/".join(file.split("/")[:2]) if uses_stack(file) else file
 
 
