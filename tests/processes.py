@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import IO
 
 from infra.local.layout import project_directory
 
@@ -19,12 +20,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(module: str, settings: Mapping[str, str]) -> Iterator[Process]:
+def running(
+    module: str, settings: Mapping[str, str], output: IO[bytes] | None = None
+) -> Iterator[Process]:
     """Run a module until the block ends; `settings` without their OUTBOX_."""
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         env={**os.environ, **{f"OUTBOX_{name}": value for name, value in settings.items()}},
         cwd=project_directory(),
+        stdout=output,
         stderr=subprocess.DEVNULL,
     )
     try:

@@ -5,19 +5,20 @@ import sys
 from operations.failures import UnreachableError
 from operations.keeper.billing import Billing
 from operations.reconcile.positions import KafkaPositions
-from schemas.brokers import Brokers
+from operations.settings import load_settings
 
-TOLD, NOT_TOLD = "told", "not told"
+TOLD = "told"
 
 
 def main() -> None:
-    """Ask the brokers that the first argument names, and say if they told, until it is ended."""
-    billing = Billing(lambda: KafkaPositions(Brokers(sys.argv[1]), timeout_seconds=10))
+    """Ask the brokers of the environment, and say if they told, until it is ended."""
+    brokers = load_settings().brokers()
+    billing = Billing(lambda: KafkaPositions(brokers, timeout_seconds=10))
     while True:
         try:
             billing.look()
         except UnreachableError:
-            said = NOT_TOLD
+            said = f"not {TOLD}"
         else:
             said = TOLD
         sys.stdout.write(f"{said}\n")

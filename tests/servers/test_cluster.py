@@ -8,26 +8,22 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from infra.local.programs import broker_name
-from schemas.brokers import Brokers
 from stream_processors.groups import PROCESSORS_GROUP
-from tests.end_to_end.books import Books
+from tests.end_to_end.books import Books, opened_books
 from tests.faults.campaign import Campaign, Orders, Result
 from tests.faults.catalog import faults_of
 from tests.faults.hosting import Hosting, fault_layout, fault_stack
 from tests.faults.kinds.cluster import LEADER_KILLED, TASK_HOLDER_KILLED
 from tests.faults.report import summary
+from tests.processes import running
 from tests.servers.asking_positions import TOLD
 from tests.waiting import wait_until
 
@@ -79,7 +75,11 @@ def test_whoever_asks_for_positions_outlives_the_broker_that_keeps_them(
 ) -> None:
     assert result.events > 0
     stack, said = hosting.stack, tmp_path / "said"
-    with said.open("wb") as output, ended(asking(stack.brokers, output)) as asker:
+    servers = {"KAFKA_BOOTSTRAP_SERVERS": stack.brokers.addresses}
+    with (
+        said.open("wb") as output,
+        running("tests.servers.asking_positions", servers, output) as asker,
+    ):
         wait_until("it is told", said.read_text, lambda text: TOLD in text)
         admin = AdminClient(stack.brokers.client)
         [described] = admin.describe_consumer_groups([PROCESSORS_GROUP]).values()
@@ -99,30 +99,11 @@ def test_whoever_asks_for_positions_outlives_the_broker_that_keeps_them(
     assert "SIGABRT" not in (stack.layout.logs / "supervisord.log").read_text()
 
 
-def asking(brokers: Brokers, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.servers.asking_positions", brokers.addresses]
-    return subprocess.Popen(command, stdout=output)
-
-
-@contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture
 def books(hosting: Hosting, result: Result) -> Iterator[Books]:
     """The books of the stack that the campaign has left."""
     assert result.events > 0
-    with (
-        psycopg.connect(hosting.stack.address("database_url"), autocommit=True) as owner,
-        psycopg.connect(hosting.stack.address("app_database_url"), autocommit=True) as application,
-    ):
-        books = Books(hosting.stack, owner, application)
-        books.set_prices()
+    with opened_books(hosting.stack) as books:
         yield books
 
 
